@@ -1,0 +1,1 @@
+"""Everything that knows Numba: writing, caching and running kernels."""
