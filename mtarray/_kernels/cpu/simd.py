@@ -1,0 +1,188 @@
+"""SIMD vectors as Numba values: what kernels use that must keep a tile in registers.
+
+A vector holds 64 bytes (one AVX-512 register, two AVX2 ones, four NEON ones) unless the CPU's registers are 32 bytes wide and the kernel
+asks for `BYTES`. Names end in the element's code: `load_f4(addr)` reads consecutive elements from an address of any alignment,
+`splat_f4(addr)` repeats the one element there. The other functions work on vectors of every element: `store(addr, v)`, `add sub mul div`,
+`fma(x, y, z)` = x*y + z and `fnma(x, y, z)` = z - x*y (one rounding for floats), `vabs`, `vsqrt`, and the comparisons
+`where_gt(x, y, u, v)`, `where_eq` (u where true, else v) and `any_eq`, `any_not_gt` (one bool).
+"""
+
+import hashlib
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import PrimitiveModel
+from numba.extending import intrinsic, register_model
+
+I32, I64 = ir.IntType(32), ir.IntType(64)
+ELEMENT = {
+    "f4": (ir.FloatType(), 4, types.float32),
+    "f8": (ir.DoubleType(), 8, types.float64),
+    "i2": (ir.IntType(16), 2, types.int16),
+    "i4": (ir.IntType(32), 4, types.int32),
+    "i8": (ir.IntType(64), 8, types.int64),
+}
+BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
+
+
+class Vector(types.Type):
+    """Numba's type of a vector of `lanes` elements of the kind `code`."""
+
+    def __init__(self, code, lanes):
+        self.code, self.lanes = code, lanes
+        super().__init__(f"vector_{code}x{lanes}")
+
+    @property
+    def ir(self):
+        return ir.VectorType(ELEMENT[self.code][0], self.lanes)
+
+
+@register_model(Vector)
+class _VectorModel(PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, fe_type.ir)
+
+
+def _spread(builder, scalar, lanes):
+    undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
+    one = builder.insert_element(undefined, scalar, I32(0))
+    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+
+
+def _readers(code, nbytes):
+    element, size, scalar = ELEMENT[code]
+    vector = Vector(code, nbytes // size)
+
+    @intrinsic
+    def load(tyctx, addr):
+        def cg(ctx, b, sig, a):
+            return b.load(b.inttoptr(a[0], vector.ir.as_pointer()), align=size)
+
+        return vector(types.int64), cg
+
+    @intrinsic
+    def splat(tyctx, addr):
+        def cg(ctx, b, sig, a):
+            return _spread(b, b.load(b.inttoptr(a[0], element.as_pointer())), vector.lanes)
+
+        return vector(types.int64), cg
+
+    @intrinsic
+    def fill(tyctx, value):
+        def cg(ctx, b, sig, a):
+            return _spread(b, a[0], vector.lanes)
+
+        return vector(scalar), cg
+
+    return load, splat, fill
+
+
+load_f4, splat_f4, fill_f4 = _readers("f4", BYTES)
+load_f8, splat_f8, fill_f8 = _readers("f8", BYTES)
+load_i2, splat_i2, fill_i2 = _readers("i2", BYTES)
+load_i4, splat_i4, fill_i4 = _readers("i4", BYTES)
+load_i8, splat_i8, fill_i8 = _readers("i8", BYTES)
+
+
+@intrinsic
+def store(tyctx, addr, v):
+    def cg(ctx, b, sig, a):
+        b.store(a[1], b.inttoptr(a[0], a[1].type.as_pointer()), align=ELEMENT[v.code][1])
+        return ctx.get_dummy_value()
+
+    return types.void(types.int64, v), cg
+
+
+def _binary(on_float, on_int):
+    @intrinsic
+    def op(tyctx, x, y):
+        def cg(ctx, b, sig, a):
+            return getattr(b, on_float if x.code[0] == "f" else on_int)(*a)
+
+        return x(x, y), cg
+
+    return op
+
+
+add = _binary("fadd", "add")
+sub = _binary("fsub", "sub")
+mul = _binary("fmul", "mul")
+div = _binary("fdiv", "sdiv")
+
+
+def _call(b, name, vector, args):
+    suffix = {"f4": "f32", "f8": "f64"}[vector.code]
+    fn = cgutils.get_or_insert_function(
+        b.module, ir.FunctionType(vector.ir, [vector.ir] * len(args)), f"llvm.{name}.v{vector.lanes}{suffix}"
+    )
+    return b.call(fn, args)
+
+
+@intrinsic
+def fma(tyctx, x, y, z):
+    def cg(ctx, b, sig, a):
+        if x.code[0] == "f":
+            return _call(b, "fma", x, a)
+        return b.add(b.mul(a[0], a[1]), a[2])
+
+    return x(x, y, z), cg
+
+
+@intrinsic
+def fnma(tyctx, x, y, z):
+    def cg(ctx, b, sig, a):
+        return _call(b, "fma", x, [b.fneg(a[0]), a[1], a[2]])
+
+    return x(x, y, z), cg
+
+
+@intrinsic
+def vabs(tyctx, x):
+    def cg(ctx, b, sig, a):
+        return _call(b, "fabs", x, a)
+
+    return x(x), cg
+
+
+@intrinsic
+def vsqrt(tyctx, x):
+    def cg(ctx, b, sig, a):
+        return _call(b, "sqrt", x, a)
+
+    return x(x), cg
+
+
+def _where(comparison):
+    @intrinsic
+    def where(tyctx, x, y, u, v):
+        def cg(ctx, b, sig, a):
+            return b.select(b.fcmp_ordered(comparison, a[0], a[1]), a[2], a[3])
+
+        return u(x, y, u, v), cg
+
+    return where
+
+
+where_gt = _where(">")
+where_eq = _where("==")
+
+
+def _any(method, comparison):
+    @intrinsic
+    def test(tyctx, x, y):
+        def cg(ctx, b, sig, a):
+            mask = getattr(b, method)(comparison, a[0], a[1])
+            bits = ir.IntType(x.lanes)
+            return b.icmp_unsigned("!=", b.bitcast(mask, bits), bits(0))
+
+        return types.boolean(x, y), cg
+
+    return test
+
+
+any_eq = _any("fcmp_ordered", "==")
+any_not_gt = _any("fcmp_unordered", "<=")  # also where either is NaN
+
+with open(__file__, "rb") as _file:
+    PRELUDE = f"from mtarray._kernels.cpu.simd import *  # {hashlib.sha256(_file.read()).hexdigest()[:16]}, {BYTES} bytes\n"
