@@ -1,0 +1,356 @@
+"""What is measured: one declaration per row and size, written once over `xp`.
+
+A `Row` names its inputs by short specifications, made into ndarrays by the functions below, and a function that takes the namespace
+and the arrays. `n` is the number of elements of the main operand; shapes are made from it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+SMALL, MIDDLE, LARGE = 10, 10**5, 8 * 10**6
+ALL = (SMALL, MIDDLE, LARGE)
+BIG = (MIDDLE, LARGE)
+
+# A row's bound where the same BLAS or LAPACK, or plain reads of memory, decide the time for everyone.
+SHARED = 0.97
+
+Inputs = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured function; `cases` has one entry per size.
+
+    `native` replaces the function for one peer (by its name, lower case) whose own idiom is faster or spelt differently.
+    `jit=False`: the result's shape depends on data, JAX cannot compile it. `unordered`: so is the order, which is not checked. `waits`: a chain that mtarray will fuse when it has
+    a compiler; it is printed and left out of the bounds. `tolerance` is relative to the largest element of NumPy's result.
+    """
+
+    family: str
+    name: str
+    inputs: Inputs
+    function: Callable[..., Any]
+    sizes: tuple[int, ...] = ALL
+    bound: float = 1.0
+    jit: bool = True
+    unordered: bool = False
+    waits: bool = False
+    tolerance: float | None = None
+    native: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+
+# --- inputs -----------------------------------------------------------------------------------------------------------------
+
+
+def _values(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
+    if dtype == "bool":
+        return rng.random(shape) < 0.5
+    if np.dtype(dtype).kind == "i":
+        return rng.integers(int(low), int(high), shape, dtype=dtype)
+    if np.dtype(dtype).kind == "c":
+        return (rng.uniform(low, high, shape) + 1j * rng.uniform(low, high, shape)).astype(dtype)
+    return rng.uniform(low, high, shape).astype(dtype)
+
+
+def vectors(*dtypes: str, low: float = -4.0, high: float = 4.0) -> Inputs:
+    """One vector of n elements per dtype."""
+    return lambda rng, n: tuple(_values(rng, dtype, (n,), low, high) for dtype in dtypes)
+
+
+def side(n: int) -> int:
+    """The side of a square of about n elements."""
+    return max(2, int(n**0.5))
+
+
+def squares(*dtypes: str, low: float = -4.0, high: float = 4.0) -> Inputs:
+    """One square matrix of about n elements per dtype."""
+    return lambda rng, n: tuple(_values(rng, dtype, (side(n), side(n)), low, high) for dtype in dtypes)
+
+
+def with_row(dtype: str) -> Inputs:
+    """A square matrix and one row."""
+    return lambda rng, n: (_values(rng, dtype, (side(n), side(n)), -4, 4), _values(rng, dtype, (side(n),), -4, 4))
+
+
+def column_and_row(dtype: str) -> Inputs:
+    """A column (s, 1) and a row (1, s) that broadcast to about n elements."""
+    return lambda rng, n: (_values(rng, dtype, (side(n), 1), -4, 4), _values(rng, dtype, (1, side(n)), -4, 4))
+
+
+def boxes(dtype: str, *, low: float = -4.0, high: float = 4.0) -> Inputs:
+    """A box (a, b, 8) of about n elements."""
+
+    def make(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+        a = side(max(n // 8, 4))
+        return (_values(rng, dtype, (a, a, 8), low, high),)
+
+    return make
+
+
+def rows_and_indices(dtype: str, width: int) -> Inputs:
+    """Rows of `width` elements, n elements in all, and as many row numbers in random order."""
+
+    def make(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+        count = max(2, n // width)
+        shape = (count,) if width == 1 else (count, width)
+        return _values(rng, dtype, shape, -4, 4), rng.integers(0, count, count)
+
+    return make
+
+
+def batches(dtype: str, size: int, operands: int = 2) -> Inputs:
+    """Stacks of well-conditioned size×size matrices, n elements in each stack."""
+
+    def make(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+        shape = (max(1, n // size**2), size, size)
+        return tuple((_values(rng, dtype, shape, -1, 1) + 2 * size * np.eye(size)).astype(dtype) for _ in range(operands))
+
+    return make
+
+
+def definite(dtype: str) -> Inputs:
+    """A symmetric positive definite matrix and one right-hand side per eight rows."""
+
+    def make(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+        s = side(n)
+        x = rng.standard_normal((s, s))
+        return (x @ x.T / s + np.eye(s)).astype(dtype), rng.standard_normal((s, max(1, s // 8))).astype(dtype)
+
+    return make
+
+
+def points(dtype: str, dimension: int) -> Inputs:
+    """Two clouds of points with about n pairs between them."""
+    return lambda rng, n: tuple(_values(rng, dtype, (side(n), dimension), -1, 1) for _ in range(2))
+
+
+def permuted(dtype: str) -> Inputs:
+    """Distinct values in random order, so that every argsort agrees."""
+    return lambda rng, n: (rng.permutation(n).astype(dtype),)
+
+
+def sorted_and_queries(dtype: str) -> Inputs:
+    """A sorted vector and as many unsorted queries."""
+    return lambda rng, n: (np.sort(_values(rng, dtype, (n,), -4, 4)), _values(rng, dtype, (n,), -4, 4))
+
+
+def network(width: int) -> Inputs:
+    """A batch of n points of the plane and the weights of Linear(2,H), Linear(H,H), Linear(H,1)."""
+
+    def make(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+        shapes = [(n, 2), (2, width), (width, width), (width, 1)]
+        return tuple(_values(rng, "float32", shape, -0.5, 0.5) for shape in shapes)
+
+    return make
+
+
+# --- functions of more than one line ------------------------------------------------------------------------------------------
+
+
+def softmax(xp: Any, x: Any) -> Any:
+    """Along rows, shifted by their largest element."""
+    e = xp.exp(x - xp.max(x, axis=-1, keepdims=True))
+    return e / xp.sum(e, axis=-1, keepdims=True)
+
+
+def layernorm(xp: Any, x: Any) -> Any:
+    """Rows to mean 0 and variance 1."""
+    return (x - xp.mean(x, axis=-1, keepdims=True)) / xp.sqrt(xp.var(x, axis=-1, keepdims=True) + 1e-5)
+
+
+def gelu(xp: Any, x: Any) -> Any:
+    """The tanh form."""
+    return 0.5 * x * (1 + xp.tanh(0.7978845608 * (x + 0.044715 * x * x * x)))
+
+
+def chain(xp: Any, x: Any, y: Any) -> Any:
+    """Seven arithmetic ops on two operands."""
+    return (x * y + 2 * x - y) / (x * x + y * y + 1)
+
+
+def pairwise(xp: Any, p: Any, q: Any) -> Any:
+    """Euclidean distances between two clouds, by broadcasting."""
+    d = p[:, None, :] - q[None, :, :]
+    return xp.sqrt(xp.sum(d * d, axis=-1))
+
+
+def forward(xp: Any, x: Any, w1: Any, w2: Any, w3: Any) -> Any:
+    """The forward pass of a two-hidden-layer network with ReLU and a sigmoid."""
+    zero = xp.zeros((1,), dtype=xp.float32)
+    h = xp.maximum(x @ w1 + 0.1, zero)
+    h = xp.maximum(h @ w2 + 0.1, zero)
+    return 1 / (1 + xp.exp(-(h @ w3 + 0.1)))
+
+
+# --- the rows -----------------------------------------------------------------------------------------------------------------
+
+
+def elementwise() -> Iterator[Row]:
+    """Arithmetic, transcendental functions, comparisons, conversions on contiguous vectors."""
+
+    def row(name: str, inputs: Inputs, function: Callable[..., Any], **options: Any) -> Row:
+        return Row("elementwise", name, inputs, function, **options)
+
+    for dtype in ("float32", "float64", "int32", "complex64"):
+        yield row(f"add {dtype}", vectors(dtype, dtype), lambda xp, x, y: x + y)
+    yield row("scale float32", vectors("float32"), lambda xp, x: 2 * x)
+    yield row("exp float32", vectors("float32"), lambda xp, x: xp.exp(x))
+    yield row("exp float64", vectors("float64"), lambda xp, x: xp.exp(x))
+    yield row("tanh float32", vectors("float32"), lambda xp, x: xp.tanh(x))
+    yield row("sin float32", vectors("float32", low=-50, high=50), lambda xp, x: xp.sin(x))
+    yield row("sin float64", vectors("float64", low=-50, high=50), lambda xp, x: xp.sin(x))
+    yield row("log1p float32", vectors("float32", low=-0.9, high=9), lambda xp, x: xp.log1p(x))
+    yield row("pow float32", vectors("float32", "float32", low=0.1, high=4), lambda xp, x, y: x**y)
+    yield row("sqrt float32", vectors("float32", low=0, high=9), lambda xp, x: xp.sqrt(x))
+    yield row("sqrt float64", vectors("float64", low=0, high=9), lambda xp, x: xp.sqrt(x))
+    yield row("where float32", vectors("bool", "float32", "float32"), lambda xp, c, x, y: xp.where(c, x, y))
+    yield row("less float32", vectors("float32", "float32"), lambda xp, x, y: x < y)
+    yield row("astype f32 → f64", vectors("float32"), lambda xp, x: xp.astype(x, xp.float64))
+    yield row("astype f64 → i32", vectors("float64", low=-1e6, high=1e6), lambda xp, x: xp.astype(x, xp.int32))
+    yield row("floor_divide int32", vectors("int32", "int32", low=1, high=1000), lambda xp, x, y: x // y)
+    yield row("exp complex64", vectors("complex64"), lambda xp, x: xp.exp(x))
+
+
+def layout() -> Iterator[Row]:
+    """Broadcasting, transposed and strided operands, copies that change the layout, gathers."""
+
+    def row(name: str, inputs: Inputs, function: Callable[..., Any], sizes: tuple[int, ...] = BIG, **options: Any) -> Row:
+        return Row("layout", name, inputs, function, sizes, **options)
+
+    yield row("column + row", column_and_row("float32"), lambda xp, x, y: x + y)
+    yield row("matrix + row bias", with_row("float32"), lambda xp, x, y: x + y)
+    yield row("x.T + y", squares("float32", "float32"), lambda xp, x, y: x.T + y)
+    yield row("x[::2] + y[::2]", vectors("float32", "float32"), lambda xp, x, y: x[::2] + y[::2])
+    yield row("transpose copy", squares("float32"), lambda xp, x: xp.reshape(x.T, (-1,)))
+    yield row("permute copy (2,0,1)", boxes("float32"), lambda xp, x: xp.reshape(xp.permute_dims(x, (2, 0, 1)), (-1,)))
+    yield row("concat axis 0", squares("float32", "float32"), lambda xp, x, y: xp.concat((x, y), axis=0))
+    yield row("concat axis 1", squares("float32", "float32"), lambda xp, x, y: xp.concat((x, y), axis=1))
+    yield row("take elements", rows_and_indices("float32", 1), lambda xp, x, i: xp.take(x, i, axis=0))
+    yield row("take rows of 64", rows_and_indices("float32", 64), lambda xp, x, i: xp.take(x, i, axis=0))
+    yield row("x[mask]", vectors("float32", "bool"), lambda xp, x, m: x[m], jit=False)
+    yield row("repeat 2", vectors("float32"), lambda xp, x: xp.repeat(x, 2, axis=0))
+
+
+def reductions() -> Iterator[Row]:
+    """Over all, the first, a middle and the last axis; scans."""
+
+    def row(name: str, inputs: Inputs, function: Callable[..., Any], sizes: tuple[int, ...] = BIG, **options: Any) -> Row:
+        return Row("reductions", name, inputs, function, sizes, **options)
+
+    yield row("sum all float32", vectors("float32", low=0), lambda xp, x: xp.sum(x), ALL, bound=SHARED)
+    yield row("sum all float64", vectors("float64", low=0), lambda xp, x: xp.sum(x), bound=SHARED)
+    yield row("sum first axis", squares("float32", low=0), lambda xp, x: xp.sum(x, axis=0))
+    yield row("sum middle axis", boxes("float32", low=0), lambda xp, x: xp.sum(x, axis=1))
+    yield row("sum last axis", squares("float32", low=0), lambda xp, x: xp.sum(x, axis=1))
+    yield row("max all float32", vectors("float32"), lambda xp, x: xp.max(x), ALL, bound=SHARED)
+    yield row("max last axis", squares("float32"), lambda xp, x: xp.max(x, axis=1))
+    yield row("mean last axis", squares("float32", low=0), lambda xp, x: xp.mean(x, axis=1), ALL)
+    yield row("var all", vectors("float32"), lambda xp, x: xp.var(x), tolerance=1e-3)
+    yield row("var first axis", squares("float32"), lambda xp, x: xp.var(x, axis=0))
+    yield row("argmax all", vectors("float64"), lambda xp, x: xp.argmax(x))
+    yield row("argmax last axis", squares("float64"), lambda xp, x: xp.argmax(x, axis=1))
+    yield row("all bool", lambda rng, n: (np.ones(n, bool),), lambda xp, x: xp.all(x), bound=SHARED)
+    yield row("cumulative_sum", vectors("float64"), lambda xp, x: xp.cumulative_sum(x, axis=0))
+    yield row("cumulative_sum last axis", squares("float32", low=0), lambda xp, x: xp.cumulative_sum(x, axis=1))
+
+
+def matmul() -> Iterator[Row]:
+    """Square, transposed, batched, tiny batched, with a vector, of integers."""
+
+    def row(name: str, inputs: Inputs, function: Callable[..., Any], sizes: tuple[int, ...], **options: Any) -> Row:
+        return Row("matmul", name, inputs, function, sizes, **options)
+
+    yield row("square float32", squares("float32", "float32"), lambda xp, x, y: x @ y, (16, 256**2, 1024**2), bound=SHARED)
+    yield row("square float64", squares("float64", "float64"), lambda xp, x, y: x @ y, (16, 256**2, 1024**2), bound=SHARED)
+    yield row("x.T @ y", squares("float32", "float32"), lambda xp, x, y: x.T @ y, (1024**2,), bound=SHARED)
+    yield row("batched 128", batches("float32", 128), lambda xp, x, y: x @ y, (32 * 128**2,), bound=SHARED)
+    yield row("batched 4", batches("float32", 4), lambda xp, x, y: x @ y, (MIDDLE, 16 * 10**5))
+    yield row("matrix @ vector", with_row("float32"), lambda xp, x, y: x @ y, (MIDDLE, 16 * 10**6), bound=SHARED)
+    yield row("square int32", squares("int32", "int32", low=-9, high=9), lambda xp, x, y: x @ y, (256**2, 512**2))
+
+
+def linalg() -> Iterator[Row]:
+    """Factorisations of one matrix and of many tiny ones."""
+
+    def row(name: str, inputs: Inputs, function: Callable[..., Any], sizes: tuple[int, ...], **options: Any) -> Row:
+        return Row("linalg", name, inputs, function, sizes, tolerance=1e-6, **options)
+
+    yield row("cholesky", definite("float64"), lambda xp, a, b: xp.linalg.cholesky(a), (512**2,), bound=SHARED)
+    yield row("solve", definite("float64"), lambda xp, a, b: xp.linalg.solve(a, b), (512**2,), bound=SHARED)
+    yield row("inv, batch of 4×4", batches("float64", 4, 1), lambda xp, a: xp.linalg.inv(a), (16 * 10**4,))
+    yield row("det, batch of 4×4", batches("float64", 4, 1), lambda xp, a: xp.linalg.det(a), (16 * 10**4,))
+
+
+def fft() -> Iterator[Row]:
+    """One long transform, many short ones."""
+
+    def row(name: str, inputs: Inputs, function: Callable[..., Any], sizes: tuple[int, ...]) -> Row:
+        return Row("fft", name, inputs, function, sizes, tolerance=1e-5)
+
+    yield row("fft complex128", vectors("complex128"), lambda xp, x: xp.fft.fft(x), (2**12, 2**17, 2**20))
+    yield row("fft of rows, complex64", squares("complex64"), lambda xp, x: xp.fft.fft(x), (1024**2,))
+    yield row("rfft of rows, float32", squares("float32"), lambda xp, x: xp.fft.rfft(x), (1024**2,))
+
+
+def sorting() -> Iterator[Row]:
+    """Sorting, set functions, binary search."""
+
+    def row(name: str, inputs: Inputs, function: Callable[..., Any], sizes: tuple[int, ...] = (MIDDLE, 2 * 10**6), **options: Any) -> Row:
+        return Row("sorting", name, inputs, function, sizes, **options)
+
+    yield row("sort float32", vectors("float32"), lambda xp, x: xp.sort(x))
+    yield row("sort rows", squares("float32"), lambda xp, x: xp.sort(x, axis=-1), (10**6,))
+    yield row("argsort float64", permuted("float64"), lambda xp, x: xp.argsort(x))
+    yield row("unique int64", vectors("int64", low=0, high=10**4), lambda xp, x: xp.unique_values(x), jit=False, unordered=True)
+    yield row("searchsorted float64", sorted_and_queries("float64"), lambda xp, x, v: xp.searchsorted(x, v))
+
+
+def composites() -> Iterator[Row]:
+    """Chains of ops as users write them; all wait for the compiler to be fused."""
+
+    def row(name: str, inputs: Inputs, function: Callable[..., Any], sizes: tuple[int, ...] = (MIDDLE, 10**6)) -> Row:
+        return Row("composites", name, inputs, function, sizes, waits=True)
+
+    yield row("softmax", squares("float32"), softmax, (SMALL, MIDDLE, 10**6))
+    yield row("layernorm", squares("float32"), layernorm)
+    yield row("gelu", vectors("float32"), gelu)
+    yield row("arithmetic chain", vectors("float32", "float32"), chain)
+    yield row("pairwise distances", points("float32", 3), pairwise)
+    yield row("network, H=100", network(100), forward, (50, 1000))
+
+
+FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
+    "elementwise": elementwise,
+    "layout": layout,
+    "reductions": reductions,
+    "matmul": matmul,
+    "linalg": linalg,
+    "fft": fft,
+    "sorting": sorting,
+    "composites": composites,
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row at one size: one line of the table."""
+
+    row: Row
+    n: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.row.family}/{self.row.name}/{self.n}"
+
+
+def cases(pattern: str = "", quick: bool = False) -> list[Case]:
+    """Every row at every size whose ``family/name/n`` contains the pattern; `quick` keeps one size of each row, a middle one."""
+    found = []
+    for declare in FAMILIES.values():
+        for row in declare():
+            sizes = row.sizes if not quick else (row.sizes[min(1, len(row.sizes) - 1) if row.sizes[0] < MIDDLE else 0],)
+            found += [case for n in sizes if pattern in (case := Case(row, n)).label]
+    return found

@@ -1,0 +1,129 @@
+"""Measuring one case for every peer: check first, then time them interleaved.
+
+Rounds visit the peers in turn, each round starting with another one, so that a slow moment of the machine or a neighbour's
+leftover cache meets all of them alike; the median of the rounds counts.
+"""
+
+import functools
+import gc
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .peers import Peer
+from .rows import MIDDLE, Case
+
+# A sample must be long beside the clock's own cost and a scheduler tick's jitter.
+SAMPLE_SECONDS = 1e-3
+
+
+@dataclass
+class Measurement:
+    """Seconds per call by peer name (absent: not installed, or see `problems`)."""
+
+    case: Case
+    seconds: dict[str, float] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, *peers: str) -> float | None:
+        """The fastest of the named peers' times over mtarray's: above 1, mtarray leads. None without both."""
+        others = [self.seconds[name] for name in peers if name in self.seconds]
+        if not others or "mtarray" not in self.seconds:
+            return None
+        return min(others) / self.seconds["mtarray"]
+
+    @property
+    def target_ratio(self) -> float | None:
+        """The ratio that the bound speaks of: to every peer from 10^5 elements on, to PyTorch below."""
+        return self.ratio("NumPy", "PyTorch", "JAX") if self.large else self.ratio("PyTorch")
+
+    @property
+    def large(self) -> bool:
+        return self.case.n >= MIDDLE // 2
+
+    @property
+    def below(self) -> bool:
+        """Whether the case misses its bound."""
+        ratio = self.target_ratio
+        return ratio is not None and not self.case.row.waits and ratio < self.case.row.bound
+
+
+def _check(got: np.ndarray, expected: np.ndarray, tolerance: float | None) -> None:
+    """Raise AssertionError unless shapes agree and values do, within a tolerance relative to the largest expected element."""
+    assert got.shape == expected.shape, f"shape {got.shape}, NumPy has {expected.shape}"
+    if expected.dtype.kind in "biu":
+        np.testing.assert_array_equal(got, expected)
+        return
+    if tolerance is None:
+        tolerance = 2e-5 if expected.dtype in (np.float32, np.complex64) else 1e-11
+    scale = float(np.max(np.abs(expected))) if expected.size else 0.0
+    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * scale)
+
+
+def _prepare(case: Case, peer: Peer, inputs: Sequence[np.ndarray]) -> Callable[[], Any]:
+    row, xp = case.row, peer.xp
+    function = row.native.get(peer.name.lower(), row.function)
+    arrays = tuple(peer.from_numpy(x) for x in inputs)
+    return peer.prepare(functools.partial(function, xp), arrays, row.jit)
+
+
+def _loop(call: Callable[[], Any], repeats: int) -> float:
+    """Seconds per call. Results are dropped at once, as in a chain of operations, so that memory can be used again."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def measure(case: Case, peers: Sequence[Peer], seconds: float, min_rounds: int = 5, max_rounds: int = 25) -> Measurement:
+    """Check every peer's result against NumPy's, then time all of them within about `seconds`."""
+    result = Measurement(case)
+    inputs = case.row.inputs(np.random.default_rng(12345), case.n)
+    # Warnings of a peer about its own deprecations are not what is measured; a peer that raises has no time.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with np.errstate(all="ignore"):
+            expected = np.asarray(case.row.function(np, *inputs))
+            expected = np.sort(expected) if case.row.unordered else expected
+            calls = {}
+            for peer in peers:
+                try:
+                    call = _prepare(case, peer, inputs)
+                    got = peer.to_numpy(call())
+                    _check(np.sort(got) if case.row.unordered else got, expected, case.row.tolerance)
+                except Exception as problem:
+                    result.problems[peer.name] = f"{type(problem).__name__}: {str(problem).strip().splitlines()[0] if str(problem) else ''}"
+                else:
+                    calls[peer.name] = call
+            _time(result, calls, seconds, min_rounds, max_rounds)
+    return result
+
+
+def _time(result: Measurement, calls: dict[str, Callable[[], Any]], seconds: float, min_rounds: int, max_rounds: int) -> None:
+    names = list(calls)
+    repeats = {}
+    once = 0.0
+    for name in names:
+        calls[name]()
+        guess = _loop(calls[name], 1)
+        if guess < SAMPLE_SECONDS:  # the first calls of a short function are its slowest
+            guess = _loop(calls[name], 20)
+        repeats[name] = max(1, round(SAMPLE_SECONDS / guess))
+        once += guess * repeats[name]
+    rounds = max(min_rounds, min(max_rounds, int(seconds / once))) if once else 0
+    samples: dict[str, list[float]] = {name: [] for name in names}
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for r in range(rounds):
+            for name in names[r % len(names) :] + names[: r % len(names)]:
+                samples[name].append(_loop(calls[name], repeats[name]))
+    finally:
+        if collecting:
+            gc.enable()
+    result.seconds = {name: statistics.median(values) for name, values in samples.items()}
