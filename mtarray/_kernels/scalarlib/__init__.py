@@ -1,0 +1,88 @@
+"""The `math` of kernels: scalar functions that any Numba loop can call and that vectorise in it.
+
+`from mtarray._kernels import scalarlib as math` inside generated code; `math.sin(x)` takes float32, float64, complex64,
+complex128, and integers and booleans (which compute in float64, or stay integers where that has a meaning). Special values
+follow the array API standard, which for real functions is C's Annex F; no function has a branch in its common path.
+
+`RARE` names the functions whose fast core holds in a range only (NaN outside); module `full` has them complete, and all
+others unchanged. Module `reference` has the same names for plain Python scalars.
+"""
+
+from math import e, inf, nan, pi, tau
+
+from . import exp_log, hyperbolic, integer, power, rounding, special, trig
+from .binding import expose, named_intrinsic
+
+__all__ = ["e", "inf", "nan", "pi", "tau"]
+
+
+def _floats(program):
+    return {"f4": program, "f8": program}
+
+
+def _f8(program):
+    return {"f8": program}
+
+
+def _ints(program, kinds=integer.INTEGERS):
+    return dict.fromkeys(kinds, program)
+
+
+exp = expose("exp", 1, _f8(exp_log.exp))
+exp2 = expose("exp2", 1, _f8(exp_log.exp2))
+expm1 = expose("expm1", 1, _f8(exp_log.expm1))
+log = expose("log", 1, _f8(exp_log.log))
+log2 = expose("log2", 1, _f8(exp_log.log2))
+log10 = expose("log10", 1, _f8(exp_log.log10))
+log1p = expose("log1p", 1, _f8(exp_log.log1p))
+logaddexp = expose("logaddexp", 2, _f8(exp_log.logaddexp))
+logaddexp2 = expose("logaddexp2", 2, _f8(exp_log.logaddexp2))
+expit = expose("expit", 1, _f8(exp_log.expit))
+
+sin = expose("sin", 1, _f8(trig.sin))
+cos = expose("cos", 1, _f8(trig.cos))
+tan = expose("tan", 1, _f8(trig.tan))
+asin = expose("asin", 1, _f8(trig.asin))
+acos = expose("acos", 1, _f8(trig.acos))
+atan = expose("atan", 1, _f8(trig.atan))
+atan2 = expose("atan2", 2, _f8(trig.atan2))
+
+sinh = expose("sinh", 1, _f8(hyperbolic.sinh))
+cosh = expose("cosh", 1, _f8(hyperbolic.cosh))
+tanh = expose("tanh", 1, _f8(hyperbolic.tanh))
+asinh = expose("asinh", 1, _f8(hyperbolic.asinh))
+acosh = expose("acosh", 1, _f8(hyperbolic.acosh))
+atanh = expose("atanh", 1, _f8(hyperbolic.atanh))
+
+pow = expose("pow", 2, _f8(power.pow) | _ints(integer.pow))
+hypot = expose("hypot", 2, _f8(power.hypot))
+sqrt = expose("sqrt", 1, _floats(rounding.sqrt))
+cbrt = expose("cbrt", 1, _f8(power.cbrt))
+
+erf = expose("erf", 1, _f8(special.erf))
+erfc = expose("erfc", 1, _f8(special.erfc))
+
+fma = expose("fma", 3, _floats(rounding.fma))
+fabs = expose("fabs", 1, _floats(rounding.fabs) | _ints(integer.fabs))
+sign = expose("sign", 1, _floats(rounding.sign) | _ints(integer.sign))
+copysign = expose("copysign", 2, _floats(rounding.copysign))
+nextafter = expose("nextafter", 2, _floats(rounding.nextafter))
+floor = expose("floor", 1, _floats(rounding.floor) | _ints(integer.same))
+ceil = expose("ceil", 1, _floats(rounding.ceil) | _ints(integer.same))
+trunc = expose("trunc", 1, _floats(rounding.trunc) | _ints(integer.same))
+rint = expose("rint", 1, _floats(rounding.rint) | _ints(integer.same))
+frexp = expose("frexp", 1, _floats(rounding.frexp), (None, "i4"))
+modf = expose("modf", 1, _floats(rounding.modf), (None, None))
+maximum = expose("maximum", 2, _floats(rounding.maximum) | _ints(integer.maximum))
+minimum = expose("minimum", 2, _floats(rounding.minimum) | _ints(integer.minimum))
+fmax = expose("fmax", 2, _floats(rounding.fmax) | _ints(integer.maximum))
+fmin = expose("fmin", 2, _floats(rounding.fmin) | _ints(integer.minimum))
+isnan = expose("isnan", 1, _floats(rounding.isnan), "b1")
+isinf = expose("isinf", 1, _floats(rounding.isinf), "b1")
+isfinite = expose("isfinite", 1, _floats(rounding.isfinite), "b1")
+signbit = expose("signbit", 1, _floats(rounding.signbit), "b1")
+
+floor_divide = expose("floor_divide", 2, _ints(integer.floor_divide))
+remainder = expose("remainder", 2, _ints(integer.remainder))
+gcd = expose("gcd", 2, _ints(integer.gcd))
+lcm = expose("lcm", 2, _ints(integer.lcm))

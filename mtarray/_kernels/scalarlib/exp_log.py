@@ -1,0 +1,197 @@
+"""Exponentials and logarithms in float64, their joint family (logaddexp, expit) included.
+
+exp: x = k ln2 + r + rl (Cody and Waite's reduction with a tail), 1 + r + r^2 P(r), times 2^k. log: x = 2^e m, m in
+[sqrt(1/2), sqrt(2)), log m = 2 atanh((m - 1)/(m + 1)) with the quotient carried in two parts where a caller needs them.
+"""
+
+from . import coefficients as K
+from .primitives import (
+    INF, NAN, bits, clamp, copysign, fabs, fast_sum, fma, from_bits, int_to_float, poly, pow2, scale, sel, shift_int,
+    shifted, shifted_fma, two_sum,
+)  # fmt: skip
+
+TINY = 2.0**-28  # below it every odd function here is its argument to the last bit
+_SQRT_HALF = 0x3FE6A09E667F3BCD
+_MIN_NORMAL = 2.0**-1022
+_MAX = 1.7976931348623157e308
+
+
+def exp_reduce(x):
+    """x = k ln2 + r + rl, |r| <= ln2 / 2; k as int64."""
+    t, n = shifted_fma(x, K.LOG2E)
+    r1 = fma(-n, K.LN2H, x)
+    r = fma(-n, K.LN2L, r1)
+    return shift_int(t), r, fma(-n, K.LN2L, r1 - r)
+
+
+def exp_parts(x):
+    """exp(x) = (h + l) 2^k for |x| <= 746."""
+    k, r, rl = exp_reduce(x)
+    a, al = fast_sum(r, fma(r * r, poly(r, K.EXP), rl))
+    h = a + 1.0
+    return k, h, ((1.0 - h) + a) + al
+
+
+def _exp_tail(r, rl):
+    return 1.0 + (r + fma(r * r, poly(r, K.EXP), rl))
+
+
+def exp(x):
+    k, r, rl = exp_reduce(clamp(x, -746.0, 710.0))
+    return scale(_exp_tail(r, rl), k)
+
+
+def exp2(x):
+    x = clamp(x, -1080.0, 1025.0)
+    t, n = shifted(x)
+    f = x - n
+    r = f * K.LN2H
+    return scale(_exp_tail(r, fma(f, K.LN2L, fma(f, K.LN2H, -r))), shift_int(t))
+
+
+def expm1_quarter(x):
+    """expm1(x) / 4 as h + l for -60 <= x <= 710.6: the quarter cannot overflow."""
+    k, r, rl = exp_reduce(x)
+    s = pow2(k - 2)
+    h, l = two_sum(s * r, s - 0.25)
+    return fast_sum(h, fma(s, fma(r * r, poly(r, K.EXP), rl), l))
+
+
+def expm1(x):
+    h, _ = expm1_quarter(clamp(x, -60.0, 710.0))
+    return sel(fabs(x) < 2.0**-54, x, 4.0 * h)
+
+
+def expit(x):
+    a = fabs(x)
+    k, h, l = exp_parts(-sel(a > 746.0, 746.0, a))
+    h, l = scale(h, k), scale(l, k)
+    negative = x < 0.0
+    num, num_l = sel(negative, h, 1.0), sel(negative, l, 0.0)
+    d, dl = fast_sum(1.0, h)
+    rd = 1.0 / d
+    q = num * rd
+    return q + (fma(-q, d, num) + fma(-q, dl + l, num_l)) * rd
+
+
+def split(x):
+    """x = 2^e m for positive finite x, sqrt(1/2) <= m < sqrt(2): e as float64, m, e as int64 (of 2^54 x when subnormal)."""
+    small = x < _MIN_NORMAL
+    ix = bits(sel(small, x * 2.0**54, x))
+    e = (ix - _SQRT_HALF) >> 52
+    m = from_bits(ix - (e << 52))
+    ef = int_to_float(e)
+    return sel(small, ef - 54.0, ef), m, e
+
+
+def atanh_ratio(f, fl, d, dl):
+    """atanh((f + fl)/(d + dl)) as s + t, for a quotient below 0.2010."""
+    rd = 1.0 / d
+    s = f * rd
+    sl = (fma(-s, d, f) + fma(-s, dl, fl)) * rd
+    z = s * s
+    return s, sl + s * z * poly(z, K.ATH)
+
+
+def half_log(m, ml):
+    """log(m + ml) / 2 as s + t for m in [sqrt(1/2), sqrt(2)], ml tiny."""
+    d = m + 1.0
+    return atanh_ratio(m - 1.0, ml, d, (m - (d - 1.0)) + ml)
+
+
+def log_join(ef, s, t):
+    """ef ln2 + 2 (s + t)."""
+    h, l = fast_sum(ef * K.LN2E, 2.0 * s)
+    return h + (l + fma(ef, K.LN2F, 2.0 * t))
+
+
+def log_special(x, result):
+    """The results of 0, negatives, inf and NaN put in."""
+    bad = sel(x == 0.0, -INF, sel(x == INF, INF, NAN))
+    return sel((x > 0.0) & (x < INF), result, bad)
+
+
+def log(x):
+    ef, m, _ = split(x)
+    return log_special(x, log_join(ef, *half_log(m, x.const(0.0))))
+
+
+def _log_base(x, c, cl, unit, unit_l):
+    """log(x) times c + cl (for the half logarithm), e in units of unit + unit_l."""
+    ef, m, _ = split(x)
+    s, t = half_log(m, x.const(0.0))
+    b = s * c
+    bl = fma(s, cl, fma(s, c, -b)) + t * c
+    h, l = fast_sum(ef * unit, b)
+    return log_special(x, h + (l + fma(ef, unit_l, bl)))
+
+
+def log2(x):
+    return _log_base(x, K.LOG2E2, K.LOG2E2L, 1.0, 0.0)
+
+
+def log10(x):
+    return _log_base(x, K.LOG10E2, K.LOG10E2L, K.LG2E, K.LG2F)
+
+
+def log_of_sum(u, ul, doubled=None):
+    """log(u + ul) for u >= 2^-1022, |ul| <= ulp(u); with `doubled`, log(2 (u + ul)) there."""
+    ef, m, e = split(u)
+    # 2^-e by the exponent; above 2^1000 ul is of no consequence and the power must not leave the range
+    s, t = half_log(m, ul * pow2(-sel(e > 1000, 1000, e)))
+    return log_join(ef if doubled is None else sel(doubled, ef + 1.0, ef), s, t)
+
+
+def log1p(x):
+    u, ul = two_sum(x.const(1.0), clamp(x, -1.0, _MAX))
+    bad = sel(x == -1.0, -INF, sel(x == INF, INF, NAN))
+    result = sel((x > -1.0) & (x < INF), log_of_sum(u, ul), bad)
+    return sel(fabs(x) < 2.0**-54, x, result)
+
+
+def _logaddexp_tail(d):
+    """log(1 + exp(-d)) for d >= 0 as g + gl."""
+    k, h, l = exp_parts(-sel(d > 746.0, 746.0, d))
+    u, ul = fast_sum(1.0, scale(h, k))
+    ef, m, e = split(u)
+    s, t = half_log(m, (ul + scale(l, k)) * pow2(-e))
+    g, gl = fast_sum(ef * K.LN2E, 2.0 * s)
+    return g, gl + fma(ef, K.LN2F, 2.0 * t)
+
+
+def _largest_and_distance(a, b):
+    m = sel(a > b, a, b)
+    return m, sel(a == b, 0.0, fabs(a - b))
+
+
+def _logaddexp_special(a, b, m, result):
+    return sel((a != a) | (b != b), NAN, sel(fabs(m) == INF, m, result))
+
+
+def logaddexp(a, b):
+    m, d = _largest_and_distance(a, b)
+    g, gl = _logaddexp_tail(d)
+    r, rl = two_sum(m, g)
+    return _logaddexp_special(a, b, m, r + (rl + gl))
+
+
+def logaddexp2(a, b):
+    m, d = _largest_and_distance(a, b)
+    d = sel(d > 1080.0, 1080.0, d)
+    p = d * K.LN2H  # exp(-(p + pl)) = exp(-p)(1 - pl): pl enters as a relative change of the exponential
+    pl = fma(d, K.LN2H, -p) + d * K.LN2L
+    k, h, l = exp_parts(-p)
+    l = fma(-pl, h, l)
+    u, ul = fast_sum(1.0, scale(h, k))
+    ef, mm, e = split(u)
+    s, t = half_log(mm, (ul + scale(l, k)) * pow2(-e))
+    c = s * K.LOG2E2
+    cl = fma(s, K.LOG2E2L, fma(s, K.LOG2E2, -c)) + t * K.LOG2E2
+    g, gl = fast_sum(ef, c)
+    r, rl = two_sum(m, g)
+    return _logaddexp_special(a, b, m, r + (rl + (gl + cl)))
+
+
+def odd(x, result, tiny=TINY):
+    """`result` of |x| with the sign of x; tiny arguments and NaN are themselves."""
+    return sel((fabs(x) < tiny) | (x != x), x, copysign(result, x))
