@@ -131,9 +131,7 @@ def write_plot(path: Path, measurements: Sequence[Measurement]) -> None:
     ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if 0.8 * low <= t <= 1.3 * high]
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.minorticks_off()
-    axes.set(
-        xlabel="time of the fastest of NumPy, PyTorch, JAX / time of mtarray (right of 1: mtarray leads)", ylim=(len(shown) - 0.4, -0.6)
-    )
+    axes.set(xlabel="fastest of NumPy, PyTorch, JAX / mtarray: right of 1, mtarray leads", ylim=(len(shown) - 0.4, -0.6))
     axes.legend([plt.Rectangle((0, 0), 1, 1, color=colours[f]) for f in families], families, fontsize=8, loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)

@@ -1,11 +1,10 @@
 """What is measured: one declaration per row and size, written once over `xp`.
 
-A `Row` names its inputs by short specifications, made into ndarrays by the functions below, and a function that takes the namespace
-and the arrays. `n` is the number of elements of the main operand; shapes are made from it.
+A `Row` has a maker of inputs (ndarrays, the same for every peer) and a function that takes the namespace and the arrays. `n` is the number of elements of the main operand; shapes are made from it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,9 @@ Inputs = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]
 class Row:
     """One measured function; `cases` has one entry per size.
 
-    `native` replaces the function for one peer (by its name, lower case) whose own idiom is faster or spelt differently.
-    `jit=False`: the result's shape depends on data, JAX cannot compile it. `unordered`: so is the order, which is not checked. `waits`: a chain that mtarray will fuse when it has
-    a compiler; it is printed and left out of the bounds. `tolerance` is relative to the largest element of NumPy's result.
+    `jit=False`: the result's shape depends on data, JAX cannot compile it. `unordered`: the elements' order is not checked.
+    `waits`: a chain that mtarray will fuse when it has a compiler; it is printed and left out of the bounds. `tolerance` is
+    relative to the largest element of NumPy's result.
     """
 
     family: str
@@ -39,7 +38,6 @@ class Row:
     unordered: bool = False
     waits: bool = False
     tolerance: float | None = None
-    native: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------------------

@@ -82,15 +82,18 @@ def measure(rounds: int = 7) -> dict[str, Any]:
 
 def text(startup: dict[str, Any]) -> str:
     """The record as lines below the table."""
-    imports, cold, warm = startup["import"], startup["cold_process"], startup["warm_process"]
+    imports = startup["import"]
     extra = 1e3 * (imports["mtarray"] - imports["numpy"])
-    return "\n".join(
-        [
-            "",
-            f"import numpy {1e3 * imports['numpy']:.0f} ms, import mtarray {1e3 * imports['mtarray']:.0f} ms ({extra:+.0f}, bound +60); "
-            f"Numba imported: {'yes' if imports['numba_imported'] else 'no'}",
-            f"first small op {1e3 * startup['first_small_op']:.1f} ms (bound 200)",
-            f"cold kernel cache: first large op {cold['first']:.2f} s, {cold['stats'].get('compilations')} compilations in {cold['seconds']:.2f} s",
-            f"second process:    first large op {warm['first']:.2f} s, {warm['stats'].get('compilations')} compilations in {warm['seconds']:.2f} s",
-        ]
-    )
+    numba = "yes" if imports["numba_imported"] else "no"
+    lines = [
+        "",
+        f"import numpy {1e3 * imports['numpy']:.0f} ms, import mtarray {1e3 * imports['mtarray']:.0f} ms ({extra:+.0f}, bound +60)",
+        f"Numba imported by it: {numba}",
+        f"first small op {1e3 * startup['first_small_op']:.1f} ms (bound 200)",
+    ]
+    for name, process in (("empty kernel cache", startup["cold_process"]), ("second process", startup["warm_process"])):
+        lines.append(
+            f"{name}: first large op {process['first']:.2f} s; {process['stats']['compilations']} kernels compiled, "
+            f"all ops {process['seconds']:.2f} s"
+        )
+    return "\n".join(lines)

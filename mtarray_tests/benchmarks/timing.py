@@ -66,10 +66,8 @@ def _check(got: np.ndarray, expected: np.ndarray, tolerance: float | None) -> No
 
 
 def _prepare(case: Case, peer: Peer, inputs: Sequence[np.ndarray]) -> Callable[[], Any]:
-    row, xp = case.row, peer.xp
-    function = row.native.get(peer.name.lower(), row.function)
     arrays = tuple(peer.from_numpy(x) for x in inputs)
-    return peer.prepare(functools.partial(function, xp), arrays, row.jit)
+    return peer.prepare(functools.partial(case.row.function, peer.xp), arrays, case.row.jit)
 
 
 def _loop(call: Callable[[], Any], repeats: int) -> float:
