@@ -10,8 +10,8 @@ others unchanged. Module `reference` has the same names for plain Python scalars
 
 from math import e, inf, nan, pi, tau
 
-from . import exp_log, hyperbolic, integer, power, rounding, special, trig
-from .binding import expose, named_intrinsic
+from . import exp_log, hyperbolic, integer, power, primitives, rounding, special, trig
+from .binding import expose, expose_ldexp
 
 __all__ = ["e", "inf", "nan", "pi", "tau"]
 
@@ -56,21 +56,21 @@ atanh = expose("atanh", 1, _f8(hyperbolic.atanh))
 
 pow = expose("pow", 2, _f8(power.pow) | _ints(integer.pow))
 hypot = expose("hypot", 2, _f8(power.hypot))
-sqrt = expose("sqrt", 1, _floats(rounding.sqrt))
+sqrt = expose("sqrt", 1, _floats(primitives.sqrt))
 cbrt = expose("cbrt", 1, _f8(power.cbrt))
 
 erf = expose("erf", 1, _f8(special.erf))
 erfc = expose("erfc", 1, _f8(special.erfc))
 
-fma = expose("fma", 3, _floats(rounding.fma))
-fabs = expose("fabs", 1, _floats(rounding.fabs) | _ints(integer.fabs))
+fma = expose("fma", 3, _floats(primitives.fma))
+fabs = expose("fabs", 1, _floats(primitives.fabs) | _ints(integer.fabs))
 sign = expose("sign", 1, _floats(rounding.sign) | _ints(integer.sign))
-copysign = expose("copysign", 2, _floats(rounding.copysign))
+copysign = expose("copysign", 2, _floats(primitives.copysign))
 nextafter = expose("nextafter", 2, _floats(rounding.nextafter))
-floor = expose("floor", 1, _floats(rounding.floor) | _ints(integer.same))
-ceil = expose("ceil", 1, _floats(rounding.ceil) | _ints(integer.same))
-trunc = expose("trunc", 1, _floats(rounding.trunc) | _ints(integer.same))
-rint = expose("rint", 1, _floats(rounding.rint) | _ints(integer.same))
+floor = expose("floor", 1, _floats(primitives.floor) | _ints(integer.same))
+ceil = expose("ceil", 1, _floats(primitives.ceil) | _ints(integer.same))
+trunc = expose("trunc", 1, _floats(primitives.trunc) | _ints(integer.same))
+rint = expose("rint", 1, _floats(primitives.rint) | _ints(integer.same))
 frexp = expose("frexp", 1, _floats(rounding.frexp), (None, "i4"))
 modf = expose("modf", 1, _floats(rounding.modf), (None, None))
 maximum = expose("maximum", 2, _floats(rounding.maximum) | _ints(integer.maximum))
@@ -82,7 +82,18 @@ isinf = expose("isinf", 1, _floats(rounding.isinf), "b1")
 isfinite = expose("isfinite", 1, _floats(rounding.isfinite), "b1")
 signbit = expose("signbit", 1, _floats(rounding.signbit), "b1")
 
-floor_divide = expose("floor_divide", 2, _ints(integer.floor_divide))
-remainder = expose("remainder", 2, _ints(integer.remainder))
+ldexp = expose_ldexp(rounding.ldexp)
+square = expose("square", 1, _floats(rounding.square) | _ints(integer.square))
+reciprocal = expose("reciprocal", 1, _floats(rounding.reciprocal))
+divide = expose("divide", 2, _floats(rounding.divide))
+heaviside = expose("heaviside", 2, _floats(rounding.heaviside))
+
+floor_divide = expose("floor_divide", 2, _floats(rounding.floor_divide) | _ints(integer.floor_divide))
+remainder = expose("remainder", 2, _f8(rounding.remainder) | _ints(integer.remainder))
+fmod = expose("fmod", 2, _f8(rounding.fmod) | _ints(integer.fmod))
 gcd = expose("gcd", 2, _ints(integer.gcd))
 lcm = expose("lcm", 2, _ints(integer.lcm))
+
+RARE = frozenset({"sin", "cos", "tan", "remainder", "fmod"})
+
+__all__ += [name for name, value in list(globals().items()) if type(value).__name__ == "_Intrinsic"]

@@ -116,3 +116,20 @@ def named_intrinsic(name, arity, typing):
     function = (one, two, three)[arity - 1]
     function.__name__ = function.__qualname__ = name
     return intrinsic(function)
+
+
+def expose_ldexp(program):
+    """ldexp(x, n): a float and an integer of any width."""
+
+    def typing(x, n):
+        kind, n = KIND.get(types.unliteral(x)), types.unliteral(n)
+        if kind is None or kind[0] == "c" or not isinstance(n, (types.Integer, types.Boolean)):
+            return None
+        ty = TYPE[kind if kind[0] == "f" else "f8"]
+
+        def codegen(ctx, b, sig, values):
+            return program(Value(b, values[0]), Value(b, values[1])).v
+
+        return ty(ty, types.int64), codegen
+
+    return named_intrinsic("ldexp", 2, typing)

@@ -1,9 +1,6 @@
 """Functions that act on the bits, the sign or the order of a float: exact, and the same program for both float types."""
 
-from .primitives import (
-    F4, INF, NAN, Value, bits, ceil, clamp, copysign, fabs, floor, fma, from_bits, pow2, sel, sqrt, to_int, trunc, widen,
-)  # fmt: skip
-from .primitives import rint as rint  # re-exported with its siblings
+from .primitives import F4, INF, NAN, bits, copysign, fabs, floor, fma, from_bits, pow2, sel, trunc, widen
 
 _MANTISSA = {True: (23, 127), False: (52, 1023)}
 
@@ -87,7 +84,7 @@ def ldexp(x, n):
     Three factors: the first two bring every result that is still normal to its place exactly, the last one rounds.
     """
     mantissa, bias = _format(x)
-    width = x.type is F4 and 32 or 64
+    width = 32 if x.type is F4 else 64
     limit = 3 * bias
     n = widen(sel(n > limit, n.const(limit), sel(n < -limit, n.const(-limit), n)), width)
     # A multiple of 1/3 each way never leaves the normal exponents; growing first keeps subnormals exact.
@@ -109,24 +106,51 @@ def modf(x):
     return copysign(part, x), whole
 
 
+def square(x):
+    return x * x
+
+
+def reciprocal(x):
+    return 1.0 / x
+
+
+def divide(x, y):
+    return x / y
+
+
 def heaviside(x, at_zero):
     return sel(x == 0.0, at_zero, sel(x != x, x, sel(x < 0.0, 0.0, x.const(1.0))))
 
 
+def floor_divide(x, y):
+    """floor(x / y) of the exact quotient; infinite operands as `floor` of their IEEE quotient."""
+    q = floor(x / y)
+    r = fma(-q, y, x)
+    # The rounded quotient may have reached the integer above the exact one: the remainder then opposes the divisor.
+    return sel((r != 0.0) & ((bits(r) ^ bits(y)) < 0) & (r == r), q - 1.0, q)
+
+
+def _truncated(x, y):
+    """x - trunc(x / y) y, exact, the quotient possibly one too far; NaN where |x / y| >= 2^52 (2^23)."""
+    q = x / y
+    r = fma(-trunc(q), y, x)
+    r = sel((fabs(y) == INF) & isfinite(x), x, r)
+    return sel(fabs(q) < 2.0 ** _format(x)[0], r, NAN)
+
+
+def remainder(x, y):
+    """Remainder with the sign of y; NaN where |x / y| >= 2^52: see `full`."""
+    return remainder_from(_truncated(x, y), y)
+
+
+def remainder_from(r, y):
+    """The remainder with the sign of y from one of either sign."""
+    opposed = (bits(r) ^ bits(y)) < 0
+    return sel(r == 0.0, copysign(0.0, y), sel(opposed, r + y, r))
+
+
 def fmod(x, y):
-    """Remainder with the sign of x; the exact quotient by long division in blocks would branch, so the system's is called."""
-    return call_libm("fmod", x, y)
-
-
-def call_libm(name, x, *more):
-    """The C library's function (float64; float32 under the name with an f): does not vectorise."""
-    from llvmlite import ir
-
-    name = name + ("f" if x.type is F4 else "")
-    args = [x, *more]
-    module = x.b.module
-    fn = module.globals.get(name) or ir.Function(module, ir.FunctionType(x.type, [x.type] * len(args)), name)
-    return Value(x.b, x.b.call(fn, [a.v for a in args]))
-
-
-__all__ = ["NAN", "ceil", "clamp", "fabs", "floor", "fma", "sqrt", "to_int", "trunc"]
+    """Remainder with the sign of x; NaN where |x / y| >= 2^52: see `full`."""
+    r = _truncated(x, y)
+    opposed = (bits(r) ^ bits(x)) < 0
+    return sel(r == 0.0, copysign(0.0, x), sel(opposed, r + copysign(y, x), r))

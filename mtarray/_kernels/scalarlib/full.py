@@ -1,0 +1,69 @@
+"""The namespace of the package with the functions of `RARE` complete: right for every finite argument.
+
+They run the fast core and, for an argument outside its range, the C library's function. That call sits behind a branch, so a
+loop over them does not vectorise: whole arrays are better served by the core and a second pass over its NaNs.
+"""
+
+from llvmlite import ir
+
+from . import *  # noqa: F403  (the same names, some replaced below)
+from . import RARE, rounding, trig  # noqa: F401
+from .binding import expose
+from .integer import INTEGERS
+from .integer import fmod as _int_fmod
+from .integer import remainder as _int_remainder
+from .primitives import INF, Value, fabs
+
+
+def _libm(name, *args):
+    """The C library's float64 function."""
+    b, ty = args[0].b, args[0].type
+    fn = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(ty, [ty] * len(args)), name)
+    return args[0]._new(b.call(fn, [a.v for a in args]))
+
+
+def _where_rare(rare, common, slow):
+    """`common`, replaced by `slow()` behind a branch that is taken where `rare`."""
+    b = common.b
+    before = b.block
+    body, after = b.append_basic_block("rare"), b.append_basic_block("rare.end")
+    b.cbranch(rare.v, body, after)
+    b.position_at_end(body)
+    value = slow()
+    end = b.block
+    b.branch(after)
+    b.position_at_end(after)
+    phi = b.phi(common.type)
+    phi.add_incoming(common.v, before)
+    phi.add_incoming(value.v, end)
+    return Value(b, phi)
+
+
+def _trig(name):
+    core = getattr(trig, name)
+
+    def program(x):
+        a = fabs(x)
+        return _where_rare((a > trig.TRIG_MAX) & (a < INF), core(x), lambda: _libm(name, x))
+
+    return program
+
+
+def _far(x, y):
+    return (fabs(x) < INF) & (fabs(y) > 0.0) & ~(fabs(x / y) < 2.0**52)
+
+
+def _remainder(x, y):
+    slow = lambda: rounding.remainder_from(_libm("fmod", x, y), y)  # noqa: E731
+    return _where_rare(_far(x, y), rounding.remainder(x, y), slow)
+
+
+def _fmod(x, y):
+    return _where_rare(_far(x, y), rounding.fmod(x, y), lambda: _libm("fmod", x, y))
+
+
+sin = expose("sin", 1, {"f8": _trig("sin")})
+cos = expose("cos", 1, {"f8": _trig("cos")})
+tan = expose("tan", 1, {"f8": _trig("tan")})
+remainder = expose("remainder", 2, {"f8": _remainder} | dict.fromkeys(INTEGERS, _int_remainder))
+fmod = expose("fmod", 2, {"f8": _fmod} | dict.fromkeys(INTEGERS, _int_fmod))
