@@ -1,0 +1,127 @@
+"""MkDocs hook: the reference is written from the package itself, so that it can neither lack a function nor describe another.
+
+Every public name of `mtarray` lands on the page of the module that declares it. Each page starts with the module's docstring and
+a table of its names; mkdocstrings renders each name's signature and docstring, and for a declared op a line of facts from
+the registry follows.
+"""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import mtarray
+
+# Pages in the order of the standard's contents; a module not named here comes after these, by name.
+TITLES = {
+    "array": "The array",
+    "creation": "Creation",
+    "data_types": "Data types",
+    "elementwise": "Elementwise functions",
+    "indexing": "Indexing",
+    "linear_algebra": "Linear algebra",
+    "manipulation": "Manipulation",
+    "searching": "Searching",
+    "sets": "Sets",
+    "sorting": "Sorting",
+    "statistical": "Statistics",
+    "utility": "Utilities",
+    "linalg": "mtarray.linalg",
+    "fft": "mtarray.fft",
+    "random": "mtarray.random",
+    "special": "mtarray.special",
+    "numpy_names": "NumPy names beyond the standard",
+}
+NAMESPACES = ("linalg", "fft", "random", "special")
+
+
+def _public(module: ModuleType) -> list[str]:
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+    return [name for name in names if not inspect.ismodule(getattr(module, name))]
+
+
+def _first_sentence(text: str | None) -> str:
+    lines = inspect.cleandoc(text or "").split("\n\n")[0].split("\n")
+    return " ".join(line.strip() for line in lines).replace("|", "\\|")
+
+
+def _page_of(value: Any) -> str:
+    """The page for an object: its declaring module without underscores."""
+    parts = value.__module__.split(".")
+    return parts[1].strip("_") if len(parts) > 1 else "array"
+
+
+def _facts(value: Any) -> str:
+    """What the registry knows of a declared op, as one line; nothing for composed functions."""
+    op = getattr(value, "op", None)
+    if op is None:
+        return ""
+    facts = [f"**Op** ({op.kind})"]
+    dtypes = getattr(op, "dtypes", None)
+    if dtypes:
+        facts.append("computes in " + ", ".join(str(d) for d in dtypes))
+    limit = getattr(op, "limit", None)
+    twin = getattr(op, "twin", None)
+    if twin is not None and limit:
+        facts.append(f"below {limit:,} elements NumPy's `{getattr(twin, '__name__', twin)}` serves, from there on a parallel kernel")
+    return " · ".join(facts) + "\n"
+
+
+def _entry(name: str, value: Any) -> str:
+    return f"::: {value.__module__}.{value.__qualname__}\n\n{_facts(value)}\n"
+
+
+def _pages() -> dict[str, tuple[str, str]]:
+    """(title, Markdown) of every page, by its name."""
+    members: dict[str, dict[str, Any]] = {}
+    plain: list[tuple[str, Any]] = []
+    for prefix in ("", *NAMESPACES):
+        module = importlib.import_module(f"mtarray.{prefix}") if prefix else mtarray
+        for name in _public(module):
+            value = getattr(module, name)
+            if not callable(value) or not getattr(value, "__module__", "").startswith("mtarray"):
+                plain.append((f"{prefix}.{name}" if prefix else name, value))
+            elif hasattr(value, "__qualname__"):
+                members.setdefault(prefix or _page_of(value), {}).setdefault(name, value)
+    order = [page for page in TITLES if page in members] + sorted(set(members) - set(TITLES))
+    pages = {}
+    for page in order:
+        title = TITLES.get(page, page.replace("_", " ").capitalize())
+        names = members[page]
+        declaring = sys.modules.get(next(iter(names.values())).__module__)
+        text = [f"# {title}\n", inspect.cleandoc(getattr(declaring, "__doc__", None) or "") + "\n"]
+        text += ["| name | |", "|---|---|"]
+        for name, value in names.items():
+            text.append(f"| [`{name}`][{value.__module__}.{value.__qualname__}] | {_first_sentence(value.__doc__)} |")
+        text.append("")
+        text += [_entry(name, value) for name, value in names.items()]
+        pages[page] = (title, "\n".join(text))
+    if plain:
+        lines = ["# Constants and data types\n", "| name | value |", "|---|---|"]
+        lines += [f"| `mtarray.{name}` | `{value!r}` |" for name, value in plain]
+        pages["constants"] = ("Constants and data types", "\n".join(lines) + "\n")
+    return pages
+
+
+PAGES = _pages()
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add the pages to the navigation."""
+    assert config.nav is not None
+    config.nav.append({"Reference": [{title: f"reference/{page}.md"} for page, (title, _) in PAGES.items()]})
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages themselves."""
+    for page, (_, text) in PAGES.items():
+        files.append(File.generated(config, f"reference/{page}.md", content=text))
+    return files
