@@ -228,7 +228,14 @@ def _attempt(name, key, counter, lo, hi, a, b):
     result = np.empty(hi - lo)
     at = np.arange(hi - lo)
     with np.errstate(all="ignore"):
-        for attempt in range(random_core.MOST_ATTEMPTS):
+        if name in random_core.SEARCHED:
+            small = np.broadcast_to(getattr(random_core, name + "_is_small")(a, b), at.shape)
+            found = at[small]
+            pa, pb = (p[found] if p.size > 1 else p for p in (a, b))
+            start = getattr(random_core, name + "_start")(*_words_at(key, counter, block[found], 0), pa, pb)
+            result[found] = getattr(random_core, name + "_end")(_search(*start), pa, pb)
+            at = at[~small]
+        for attempt in range(random_core.MOST_ATTEMPTS if at.size else 0):
             words = [_words_at(key, counter, block[at], steps * attempt + j) for j in range(steps)]
             words += [words[0]] * (3 - steps)
             pa, pb = (p[at] if p.size > 1 else p for p in (a, b))
@@ -239,6 +246,19 @@ def _attempt(name, key, counter, lo, hi, a, b):
             if at.size == 0:
                 break
     return result
+
+
+def _search(u, p, ratio, shift):
+    """First k at which the sum of P(0) = p, P(k) = P(k - 1) * (ratio / k + shift) reaches u, at most `MOST_STEPS`."""
+    k = np.zeros(u.shape)
+    for step in range(1, random_core.MOST_STEPS + 1):
+        more = u > p
+        if not more.any():
+            break
+        u = np.where(more, u - p, u)
+        k = np.where(more, k + 1.0, k)
+        p = np.where(more, p * (ratio / step + shift), p)
+    return k
 
 
 def words(key, counter, n):

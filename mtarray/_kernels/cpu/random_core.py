@@ -14,7 +14,7 @@ Unsigned 64-bit constants are typed because Numba would turn `uint64 + int` into
 
 import numpy as np
 
-from .random_primitives import as_bits, as_float, floor, invert, lookup, select, sqrt, to_float, to_unsigned
+from .random_primitives import as_bits, as_float, floor, lookup, select, sqrt, to_float, to_unsigned
 
 # Float64 (or float32) results per block of the dense distributions, and blocks per attempt of those with parameters per element.
 DENSE = {
@@ -22,6 +22,9 @@ DENSE = {
     "laplace_f64": 2, "logistic_f64": 2, "gumbel_f64": 2,
 }  # fmt: skip
 ATTEMPTS = {"gamma": 2, "beta": 3, "poisson": 1, "binomial": 1, "geometric": 1}
+# Those whose small means (`*_is_small`) are found by a sequential search (`*_start`, `*_end`): one block, no retry.
+SEARCHED = ("poisson", "binomial")
+MOST_STEPS = 200  # of a search; a mean below 10 reaches it with a probability below 1e-100
 MOST_ATTEMPTS = 1000  # valid parameters are accepted four times out of five or more often; only invalid ones (NaN) get here
 
 # --- begin: pasted into kernels ---
@@ -306,9 +309,8 @@ def beta(w0, w1, w2, w3, v0, v1, v2, v3, x0, x1, x2, x3, a, b):
 
 
 def poisson(w0, w1, w2, w3, v0, v1, v2, v3, x0, x1, x2, x3, lam, unused):
-    """Transformed rejection, PTRS (Hoermann 1993), for lam >= 10; inversion by sequential search below."""
-    small = lam < 10.0
-    mean = select(small, 10.0, lam)
+    """Transformed rejection, PTRS (Hoermann 1993), for lam >= 10."""
+    mean = select(lam < 10.0, 10.0, lam)
     b = 0.931 + 2.53 * sqrt(mean)
     a = -0.059 + 0.02483 * b
     u = open_unit(join(w0, w1))
@@ -322,8 +324,21 @@ def poisson(w0, w1, w2, w3, v0, v1, v2, v3, x0, x1, x2, x3, lam, unused):
     k1 = select(k < 1.0, 1.0, k)
     left = log(v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (us * us) + b))
     right = select(k < 1.0, -mean, 0.0 - deviance(mean, k1) - HALF_LOG_2PI - 0.5 * log(k1) - stirling(k1))
-    found = invert(small, u, exp(-select(small, lam, 0.0)), lam, 0.0)
-    return select(small, found, k), small | quick | ((left <= right) & (hopeless == False))  # noqa: E712 (arrays)
+    return k, quick | ((left <= right) & (hopeless == False))  # noqa: E712 (arrays)
+
+
+def poisson_is_small(lam, unused):
+    """Whether a sequential search of some 10 steps serves."""
+    return lam < 10.0
+
+
+def poisson_start(w0, w1, w2, w3, lam, unused):
+    """(u, p, a, b) of the search: find u in the cumulative sum of P(0) = p, P(k) = P(k - 1) * (a / k + b)."""
+    return open_unit(join(w0, w1)), exp(-lam), lam, 0.0
+
+
+def poisson_end(k, lam, unused):
+    return k
 
 
 def binomial_log_pmf(k, n, np_, nq):
@@ -338,13 +353,13 @@ def binomial_log_pmf(k, n, np_, nq):
 
 
 def binomial(w0, w1, w2, w3, v0, v1, v2, v3, x0, x1, x2, x3, n, p):
-    """Transformed rejection, BTRS (Hoermann 1993), where n * min(p, 1 - p) >= 10; inversion by sequential search below."""
+    """Transformed rejection, BTRS (Hoermann 1993), where n * min(p, 1 - p) >= 10."""
     flip = p > 0.5
     q = select(flip, 1.0 - p, p)
     small = n * q < 10.0
     u = open_unit(join(w0, w1))
     v = open_unit(join(w2, w3))
-    # lanes that invert must still compute something harmless in the other branch
+    # lanes that the search serves compute something harmless
     nn = select(small, 40.0, n)
     qq = select(small, 0.5, q)
     mean = nn * qq
@@ -361,13 +376,24 @@ def binomial(w0, w1, w2, w3, v0, v1, v2, v3, x0, x1, x2, x3, n, p):
     mode = floor((nn + 1.0) * qq)
     left = log(v * (2.83 + 5.1 / b) * spread / (a / (us * us) + b))
     right = binomial_log_pmf(k, nn, mean, rest) - binomial_log_pmf(mode, nn, mean, rest)
-    accepted = (outside == False) & (quick | (left <= right))  # noqa: E712 (arrays)
-    ns = select(small, n, 1.0)
-    qs = select(small, q, 0.25)
-    odds = qs / (1.0 - qs)
-    found = invert(small, u, exp(ns * log1p(-qs)), (ns + 1.0) * odds, -odds)
-    k = select(small, select(found > ns, ns, found), k)
-    return select(flip, n - k, k), small | accepted
+    return select(flip, n - k, k), (outside == False) & (quick | (left <= right))  # noqa: E712 (arrays)
+
+
+def binomial_is_small(n, p):
+    """Whether a sequential search serves."""
+    return n * select(p > 0.5, 1.0 - p, p) < 10.0
+
+
+def binomial_start(w0, w1, w2, w3, n, p):
+    """As `poisson_start`, from the rarer end."""
+    q = select(p > 0.5, 1.0 - p, p)
+    odds = q / (1.0 - q)
+    return open_unit(join(w0, w1)), exp(n * log1p(-q)), (n + 1.0) * odds, -odds
+
+
+def binomial_end(k, n, p):
+    k = select(k > n, n, k)
+    return select(p > 0.5, n - k, k)
 
 
 def geometric(w0, w1, w2, w3, v0, v1, v2, v3, x0, x1, x2, x3, p, unused):

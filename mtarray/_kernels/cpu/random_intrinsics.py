@@ -6,7 +6,6 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-MOST_STEPS = 200.0
 inline = njit(forceinline=True, error_model="numpy")
 
 
@@ -73,12 +72,19 @@ def lookup(table, index):
     return table[index]
 
 
-@inline
-def invert(where, u, p, a, b):
-    k = 0.0
-    if where:
-        while u > p and k < MOST_STEPS:
-            u -= p
-            k += 1.0
-            p *= a / k + b
-    return k
+def stack(nbytes):
+    """An intrinsic that gives the address of nbytes of the calling function's frame (reserved once, at its entry)."""
+
+    @intrinsic
+    def reserve(tyctx):
+        def cg(ctx, b, sig, a):
+            with b.goto_entry_block():
+                return b.ptrtoint(b.alloca(ir.ArrayType(ir.IntType(64), nbytes // 8)), ir.IntType(64))
+
+        return types.int64(), cg
+
+    return reserve
+
+
+STRIP = 256
+frame_a, frame_b, frame_value, frame_u, frame_p, frame_k, frame_ratio, frame_shift = [stack(8 * STRIP) for _ in range(8)]

@@ -11,7 +11,8 @@ from . import driver, random_core
 
 _HEADER = """
 from mtarray._kernels.cpu.random_intrinsics import (
-    MOST_STEPS, as_bits, as_float, floor, inline, invert, lookup, select, sqrt, to_float, to_unsigned)
+    as_bits, as_float, floor, frame_a, frame_b, frame_k, frame_p, frame_ratio, frame_shift, frame_u, frame_value,
+    inline, lookup, select, sqrt, to_float, to_unsigned)
 """
 _ARGUMENTS = """    n = ld64(args + 8)
     key = np.uint64(ld64(args + 16))
@@ -129,28 +130,63 @@ def retry64(block, lane, retry, stream, key, span, threshold):
 def _attempts(name, blocks, dtype):
     """One block (and its retries) per element. Parameter words: address and stride (in elements) of each of two float64 arrays.
 
-    The first attempts of a chunk are computed together and rejections marked (NaN, or -1 for counts); then the marked repeat.
+    A strip's parameters are copied to the stack, so that the loop over first attempts has unit strides and vectorises; those it
+    rejects are marked and repeated one by one, as are small means, whose search is a loop of its own.
     """
     cast, size = _NUMBA[dtype], _SIZE[dtype]
-    mark, marked = ("np.nan", "out[i] != out[i]") if dtype.startswith("float") else ("-1.0", "out[i] < 0")
 
-    def words(indent, attempt):
+    def attempt(indent, number):
         lines = ""
-        for j, w in enumerate("wvx"):
-            if j < blocks:
-                lines += f"{indent}{w}0, {w}1, {w}2, {w}3 = philox(b, retry + {attempt} + np.uint64({j}), stream, key)\n"
+        for j, w in enumerate("wvx"[:blocks]):
+            lines += f"{indent}{w}0, {w}1, {w}2, {w}3 = philox(block, retry + {number} + np.uint64({j}), stream, key)\n"
         full = ", ".join(f"{w if j < blocks else 'w'}{i}" for j, w in enumerate("wvx") for i in range(4))
-        return lines + f"{indent}value, accepted = {name}({full}, pa[i * sa], pb[i * sb])\n"
+        return lines + f"{indent}value, accepted = {name}({full}, a[i], b[i])\n"
 
-    return (
-        f"{_ARGUMENTS}    p = i8(ld64(args + 40))\n    sa = p[1]\n    sb = p[3]\n    pa = f8(p[0] + 8 * sa * lo)\n    pb = f8(p[2] + 8 * sb * lo)\n"
-        f"    out = {_POINTER[dtype]}(ld64(args) + {size} * lo)\n"
-        f"    for i in range(hi - lo):\n        b = first + np.uint64(lo + i)\n{words('        ', 'U0')}"
-        f"        out[i] = types.{cast}(select(accepted, value, {mark}))\n"
-        f"    for i in range(hi - lo):\n        if {marked}:\n            b = first + np.uint64(lo + i)\n"
-        f"            attempt = U0\n            accepted = False\n            value = 0.0\n            while not accepted and attempt < np.uint64({random_core.MOST_ATTEMPTS * blocks}):\n"
-        f"                attempt += np.uint64({blocks})\n{words('                ', 'attempt')}"
+    body = (
+        f"{_ARGUMENTS}    p = i8(ld64(args + 40))\n    sa = p[1]\n    sb = p[3]\n"
+        "    a = f8(frame_a())\n    b = f8(frame_b())\n    v = f8(frame_value())\n"
+        f"    for s in range((hi - lo + 255) // 256):\n        e = lo + 256 * s\n        m = min(256, hi - e)\n"
+        f"        pa = f8(p[0] + 8 * sa * e)\n        pb = f8(p[2] + 8 * sb * e)\n"
+        f"        out = {_POINTER[dtype]}(ld64(args) + {size} * e)\n"
+        "        for i in range(m):\n            a[i] = pa[i * sa]\n            b[i] = pb[i * sb]\n"
+    )
+    indent = "        "
+    if name in random_core.SEARCHED:
+        body += _search(name)
+        indent += "    "
+    body += (
+        f"{indent}for i in range(m):\n{indent}    block = first + np.uint64(e + i)\n{attempt(indent + '    ', 'U0')}"
+        f"{indent}    v[i] = select(accepted, value, np.nan)\n"
+    )
+    if name in random_core.SEARCHED:
+        body += (
+            f"        if small:\n            for i in range(m):\n"
+            f"                v[i] = select({name}_is_small(a[i], b[i]), {name}_end(k[i], a[i], b[i]), v[i])\n"
+        )
+    return body + (
+        "        for i in range(m):\n            value = v[i]\n            if value != value:\n                block = first + np.uint64(e + i)\n"
+        "                number = U0\n                accepted = False\n"
+        f"                while not accepted and number < np.uint64({(random_core.MOST_ATTEMPTS - 1) * blocks}):\n"
+        f"                    number += np.uint64({blocks})\n{attempt(' ' * 20, 'number')}"
         f"            out[i] = types.{cast}(value)\n"
+    )
+
+
+def _search(name):
+    """Lines that search for the small means of a strip, all lanes a step at a time; the line after them is done only for large ones."""
+    return (
+        f"        small = 0\n        for i in range(m):\n            v[i] = 0.0\n            small += {name}_is_small(a[i], b[i])\n"
+        "        if small:\n            u = f8(frame_u())\n            q = f8(frame_p())\n            k = f8(frame_k())\n"
+        "            ratio = f8(frame_ratio())\n            shift = f8(frame_shift())\n            for i in range(m):\n"
+        "                w0, w1, w2, w3 = philox(first + np.uint64(e + i), retry, stream, key)\n"
+        f"                t, q[i], ratio[i], shift[i] = {name}_start(w0, w1, w2, w3, a[i], b[i])\n"
+        f"                u[i] = select({name}_is_small(a[i], b[i]), t, 0.0)\n                k[i] = 0.0\n"
+        f"            for step in range(1, {random_core.MOST_STEPS + 1}):\n                active = 0\n                for i in range(m):\n"
+        "                    t = u[i]\n                    r = q[i]\n                    more = t > r\n                    active += more\n"
+        "                    u[i] = select(more, t - r, t)\n                    k[i] = select(more, k[i] + 1.0, k[i])\n"
+        "                    q[i] = select(more, r * (ratio[i] / step + shift[i]), r)\n"
+        "                if active == 0:\n                    break\n"
+        "        if small < m:\n"
     )
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-MOST_STEPS = 200.0  # a mean below 10 reaches it with a probability below 1e-100
-
 select = np.where
 sqrt = np.sqrt
 floor = np.floor
@@ -28,15 +26,3 @@ def to_unsigned(x):
 
 def lookup(table, index):
     return table[index.view(np.int64)]
-
-
-def invert(where, u, p, a, b):
-    """First k at which the cumulative probability reaches u: P(0) = p, P(k) = P(k - 1) * (a / k + b); 0 outside `where`."""
-    k = np.zeros(np.shape(u))
-    active = where & (u > p)
-    while active.any():
-        u = np.where(active, u - p, u)
-        k = np.where(active, k + 1.0, k)
-        p = np.where(active, p * (a / np.where(active, k, 1.0) + b), p)
-        active &= (u > p) & (k < MOST_STEPS)
-    return k
