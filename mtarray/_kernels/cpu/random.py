@@ -12,7 +12,7 @@ import numpy as np
 
 from . import pool, random_core
 
-SMALL = 2048
+SMALL = 2048  # set to -1 (kernels only) or a huge number (NumPy only) by `set_mode`
 PIECE = 1 << 17  # elements whose parameters are broadcast at a time: 2 MiB of scratch
 _MASK64 = (1 << 64) - 1
 _MASK32 = (1 << 32) - 1
