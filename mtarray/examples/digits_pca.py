@@ -50,7 +50,7 @@ def nearest_digits(train: Array, labels: Array, images: Array, *, components: in
     squared = xp.sum(asked**2, axis=1)[:, None] + xp.sum(known**2, axis=1)[None, :] - 2 * (asked @ known.T)
     nearest = xp.argsort(squared, axis=1)[:, :neighbours]
     votes = xp.reshape(xp.take(labels, xp.reshape(nearest, (-1,))), nearest.shape)
-    counts = xp.sum(xp.astype(votes[:, :, None] == xp.arange(10), xp.int64), axis=1)
+    counts = xp.sum(xp.astype(votes[:, :, None] == xp.arange(10), labels.dtype), axis=1)
     return xp.argmax(counts, axis=1)
 
 
