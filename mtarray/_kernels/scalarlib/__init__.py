@@ -10,7 +10,7 @@ others unchanged. Module `reference` has the same names for plain Python scalars
 
 from math import e, inf, nan, pi, tau
 
-from . import exp_log, hyperbolic, integer, power, primitives, rounding, special, trig
+from . import exp_log, f32, hyperbolic, integer, power, primitives, rounding, special, trig
 from .binding import expose, expose_ldexp
 
 __all__ = ["e", "inf", "nan", "pi", "tau"]
@@ -18,6 +18,10 @@ __all__ = ["e", "inf", "nan", "pi", "tau"]
 
 def _floats(program):
     return {"f4": program, "f8": program}
+
+
+def _pair(single, double):
+    return {"f4": single, "f8": double}
 
 
 def _f8(program):
@@ -28,38 +32,38 @@ def _ints(program, kinds=integer.INTEGERS):
     return dict.fromkeys(kinds, program)
 
 
-exp = expose("exp", 1, _f8(exp_log.exp))
-exp2 = expose("exp2", 1, _f8(exp_log.exp2))
-expm1 = expose("expm1", 1, _f8(exp_log.expm1))
-log = expose("log", 1, _f8(exp_log.log))
-log2 = expose("log2", 1, _f8(exp_log.log2))
-log10 = expose("log10", 1, _f8(exp_log.log10))
-log1p = expose("log1p", 1, _f8(exp_log.log1p))
+exp = expose("exp", 1, _pair(f32.exp, exp_log.exp))
+exp2 = expose("exp2", 1, _pair(f32.exp2, exp_log.exp2))
+expm1 = expose("expm1", 1, _pair(f32.expm1, exp_log.expm1))
+log = expose("log", 1, _pair(f32.log, exp_log.log))
+log2 = expose("log2", 1, _pair(f32.log2, exp_log.log2))
+log10 = expose("log10", 1, _pair(f32.log10, exp_log.log10))
+log1p = expose("log1p", 1, _pair(f32.log1p, exp_log.log1p))
 logaddexp = expose("logaddexp", 2, _f8(exp_log.logaddexp))
 logaddexp2 = expose("logaddexp2", 2, _f8(exp_log.logaddexp2))
-expit = expose("expit", 1, _f8(exp_log.expit))
+expit = expose("expit", 1, _pair(f32.expit, exp_log.expit))
 
-sin = expose("sin", 1, _f8(trig.sin))
-cos = expose("cos", 1, _f8(trig.cos))
-tan = expose("tan", 1, _f8(trig.tan))
-asin = expose("asin", 1, _f8(trig.asin))
-acos = expose("acos", 1, _f8(trig.acos))
-atan = expose("atan", 1, _f8(trig.atan))
-atan2 = expose("atan2", 2, _f8(trig.atan2))
+sin = expose("sin", 1, _pair(f32.sin, trig.sin))
+cos = expose("cos", 1, _pair(f32.cos, trig.cos))
+tan = expose("tan", 1, _pair(f32.tan, trig.tan))
+asin = expose("asin", 1, _pair(f32.asin, trig.asin))
+acos = expose("acos", 1, _pair(f32.acos, trig.acos))
+atan = expose("atan", 1, _pair(f32.atan, trig.atan))
+atan2 = expose("atan2", 2, _pair(f32.atan2, trig.atan2))
 
-sinh = expose("sinh", 1, _f8(hyperbolic.sinh))
-cosh = expose("cosh", 1, _f8(hyperbolic.cosh))
-tanh = expose("tanh", 1, _f8(hyperbolic.tanh))
+sinh = expose("sinh", 1, _pair(f32.sinh, hyperbolic.sinh))
+cosh = expose("cosh", 1, _pair(f32.cosh, hyperbolic.cosh))
+tanh = expose("tanh", 1, _pair(f32.tanh, hyperbolic.tanh))
 asinh = expose("asinh", 1, _f8(hyperbolic.asinh))
 acosh = expose("acosh", 1, _f8(hyperbolic.acosh))
 atanh = expose("atanh", 1, _f8(hyperbolic.atanh))
 
-pow = expose("pow", 2, _f8(power.pow) | _ints(integer.pow))
+pow = expose("pow", 2, _pair(f32.pow, power.pow) | _ints(integer.pow))
 hypot = expose("hypot", 2, _f8(power.hypot))
 sqrt = expose("sqrt", 1, _floats(primitives.sqrt))
 cbrt = expose("cbrt", 1, _f8(power.cbrt))
 
-erf = expose("erf", 1, _f8(special.erf))
+erf = expose("erf", 1, _pair(f32.erf, special.erf))
 erfc = expose("erfc", 1, _f8(special.erfc))
 
 fma = expose("fma", 3, _floats(primitives.fma))

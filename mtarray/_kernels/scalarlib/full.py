@@ -7,12 +7,12 @@ loop over them does not vectorise: whole arrays are better served by the core an
 from llvmlite import ir
 
 from . import *  # noqa: F403  (the same names, some replaced below)
-from . import RARE, rounding, trig  # noqa: F401
+from . import RARE, f32, rounding, trig  # noqa: F401
 from .binding import expose
 from .integer import INTEGERS
 from .integer import fmod as _int_fmod
 from .integer import remainder as _int_remainder
-from .primitives import INF, Value, fabs
+from .primitives import INF, Value, fabs, to_f4, to_f8
 
 
 def _libm(name, *args):
@@ -40,13 +40,17 @@ def _where_rare(rare, common, slow):
 
 
 def _trig(name):
-    core = getattr(trig, name)
+    single, double = getattr(f32, name), getattr(trig, name)
 
-    def program(x):
+    def f8(x):
         a = fabs(x)
-        return _where_rare((a > trig.TRIG_MAX) & (a < INF), core(x), lambda: _libm(name, x))
+        return _where_rare((a > trig.TRIG_MAX) & (a < INF), double(x), lambda: _libm(name, x))
 
-    return program
+    def f4(x):
+        a = fabs(x)
+        return _where_rare((a > f32.TRIG_MAX) & (a < INF), single(x), lambda: to_f4(f8(to_f8(x))))
+
+    return {"f4": f4, "f8": f8}
 
 
 def _far(x, y):
@@ -62,8 +66,8 @@ def _fmod(x, y):
     return _where_rare(_far(x, y), rounding.fmod(x, y), lambda: _libm("fmod", x, y))
 
 
-sin = expose("sin", 1, {"f8": _trig("sin")})
-cos = expose("cos", 1, {"f8": _trig("cos")})
-tan = expose("tan", 1, {"f8": _trig("tan")})
+sin = expose("sin", 1, _trig("sin"))
+cos = expose("cos", 1, _trig("cos"))
+tan = expose("tan", 1, _trig("tan"))
 remainder = expose("remainder", 2, {"f8": _remainder} | dict.fromkeys(INTEGERS, _int_remainder))
 fmod = expose("fmod", 2, {"f8": _fmod} | dict.fromkeys(INTEGERS, _int_fmod))

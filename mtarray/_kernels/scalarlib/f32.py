@@ -1,0 +1,267 @@
+"""Native float32 cores: the whole computation in float32 (pow's logarithm excepted), twice the lanes of float64.
+
+Where one rounding too many would show, a value is kept as an unevaluated sum. All stay below 1.5 ULP.
+"""
+
+from . import coefficients as K
+from .power import pow_special
+from .primitives import (
+    INF, NAN, bits, clamp, copysign, fabs, fast_sum, flip_sign, fma, from_bits, int_to_float, poly, pow2, scale, sel, shift_int,
+    shifted, shifted_fma, sqrt, to_f4, to_f8, two_sum,
+)  # fmt: skip
+
+TRIG_MAX = 2.0**20
+TINY = 2.0**-13  # below it x^3 is beyond the last bit
+_TWO_THIRDS = 0x3F2AAAAB
+_MIN_NORMAL = 2.0**-126
+
+
+# -- exponentials -------------------------------------------------------------------------------------------------------
+
+
+def _exp_reduce(x):
+    """x = k ln2 + r (r rounded once), k as int32."""
+    t, n = shifted_fma(x, K.LOG2E)
+    return shift_int(t), fma(-n, K.LN2L_S, fma(-n, K.LN2H_S, x))
+
+
+def _exp_parts(x):
+    """exp(x) = (h + l) 2^k."""
+    k, r = _exp_reduce(x)
+    a = fma(r * r, poly(r, K.EXP_S), r)
+    h = a + 1.0
+    return k, h, a - (h - 1.0)
+
+
+def exp(x):
+    k, r = _exp_reduce(clamp(x, -104.0, 89.0))
+    return scale(fma(r * r, poly(r, K.EXP_S), r) + 1.0, k)
+
+
+def exp2(x):
+    x = clamp(x, -151.0, 129.0)
+    t, n = shifted(x)
+    f = x - n
+    return scale(fma(f, poly(f, K.EXP2_S), 1.0), shift_int(t))
+
+
+def expm1(x):
+    k, r = _exp_reduce(clamp(x, -20.0, 89.0))
+    s = pow2(k - 1)  # half the result, so that 2^128 is no special case
+    h, l = fast_sum(s - 0.5, s * r)
+    result = 2.0 * (h + fma(s, r * r * poly(r, K.EXP_S), l))
+    return sel(x == 0.0, x, result)
+
+
+def sinh(x):
+    # e^a / 2 - 1 / (2 e^a) beyond 1, where nothing cancels; an odd polynomial below
+    a = fabs(x)
+    k, h, l = _exp_parts(sel(a > 90.0, 90.0, a))
+    s = pow2(k - 2)
+    e = h * s
+    large = 2.0 * (e + fma(s, l, -0.0625 / e))
+    z = x * x
+    return sel(a < 1.0, fma(x * z, poly(z, K.SINH_S), x), copysign(large, x) + (x - x))
+
+
+def cosh(x):
+    a = fabs(x)
+    k, h, l = _exp_parts(sel(a > 90.0, 90.0, a))
+    s = pow2(k - 2)
+    e = h * s
+    return 2.0 * (e + fma(s, l, 0.0625 / e))
+
+
+def tanh(x):
+    a = fabs(x)
+    k, r = _exp_reduce(2.0 * sel(a > 9.5, 9.5, a))
+    e = (fma(r * r, poly(r, K.EXP_S), r) + 1.0) * pow2(k)
+    large = 1.0 - 2.0 / (e + 1.0)
+    z = x * x
+    return sel(a < 0.625, fma(x * z, poly(z, K.TANH_S), x), sel(x != x, x, copysign(large, x)))
+
+
+def expit(x):
+    a = fabs(x)
+    k, h, l = _exp_parts(-sel(a > 104.0, 104.0, a))
+    h, l = scale(h, k), scale(l, k)
+    negative = x < 0.0
+    num, num_l = sel(negative, h, 1.0), sel(negative, l, 0.0)
+    d, dl = fast_sum(1.0, h)
+    rd = 1.0 / d
+    q = num * rd
+    return q + (fma(-q, d, num) + fma(-q, dl + l, num_l)) * rd
+
+
+# -- logarithms ---------------------------------------------------------------------------------------------------------
+
+
+def _split(x):
+    """x = 2^e (1 + f) for positive finite x, 2/3 <= 1 + f < 4/3: e as float32, f."""
+    small = x < _MIN_NORMAL
+    ix = bits(sel(small, x * 2.0**24, x))
+    e = (ix - _TWO_THIRDS) >> 23
+    f = from_bits(ix - (e << 23)) - 1.0
+    ef = int_to_float(e)
+    return sel(small, ef - 24.0, ef), f
+
+
+def _log_special(x, result):
+    bad = sel(x == 0.0, -INF, sel(x == INF, INF, NAN))
+    return sel((x > 0.0) & (x < INF), result, bad)
+
+
+def log(x):
+    e, f = _split(x)
+    return _log_special(x, fma(e, K.LN2H_S, f + fma(f * f, poly(f, K.LOG_S), e * K.LN2L_S)))
+
+
+def log2(x):
+    e, f = _split(x)
+    return _log_special(x, e + fma(f, K.LOG2EH_S, fma(f * f, poly(f, K.LOG2_S), f * K.LOG2EL_S)))
+
+
+def log10(x):
+    e, f = _split(x)
+    low = fma(f * f, poly(f, K.LOG10_S), fma(f, K.LOG10EL_S, e * K.LG2L_S))
+    return _log_special(x, fma(e, K.LG2H_S, fma(f, K.LOG10EH_S, low)))
+
+
+def log1p(x):
+    u, ul = two_sum(x.const(1.0), clamp(x, -1.0, 3.4028234663852886e38))
+    ix = bits(u)
+    e = (ix - _TWO_THIRDS) >> 23
+    # 2^-e; beyond 2^100 the error of 1 + x is of no consequence
+    f = (from_bits(ix - (e << 23)) - 1.0) + ul * pow2(-sel(e > 100, e.const(100), e))
+    ef = int_to_float(e)
+    result = fma(ef, K.LN2H_S, f + fma(f * f, poly(f, K.LOG_S), ef * K.LN2L_S))
+    bad = sel(x == -1.0, -INF, sel(x == INF, INF, NAN))
+    return sel(x == 0.0, x, sel((x > -1.0) & (x < INF), result, bad))
+
+
+# -- trigonometry -------------------------------------------------------------------------------------------------------
+
+
+def _trig_reduce(x):
+    """x = n pi/2 + r + rl for |x| <= TRIG_MAX; n in the low bits of the integer."""
+    t, n = shifted_fma(x, K.TWO_PI_INV)
+    r1 = fma(-n, K.PIO2_1_S, x)  # exact: both are multiples of 2^-24 and the difference is below 1
+    r = fma(-n, K.PIO2_2_S, r1)
+    return bits(t), r, fma(-n, K.PIO2_3_S, fma(-n, K.PIO2_2_S, r1 - r))
+
+
+def _sin_part(r, rl, z):
+    return r + fma(r * z, poly(z, K.SIN_S), rl)
+
+
+def _cos_part(r, rl, z):
+    return fma(-0.5, z, 1.0) + fma(z * z, poly(z, K.COS_S), -r * rl)
+
+
+def sin(x):
+    k, r, rl = _trig_reduce(x)
+    z = r * r
+    y = sel((k & 1) != 0, _cos_part(r, rl, z), _sin_part(r, rl, z))
+    y = sel(x == 0.0, x, flip_sign(y, k << 30))
+    return sel(fabs(x) <= TRIG_MAX, y, NAN)
+
+
+def cos(x):
+    k, r, rl = _trig_reduce(x)
+    z = r * r
+    y = sel((k & 1) != 0, _sin_part(r, rl, z), _cos_part(r, rl, z))
+    return sel(fabs(x) <= TRIG_MAX, flip_sign(y, (k + 1) << 30), NAN)
+
+
+def tan(x):
+    k, r, rl = _trig_reduce(x)
+    z = r * r
+    t = r + fma(r * z, poly(z, K.TAN_S), fma(rl, z, rl))
+    y = sel((k & 1) != 0, -1.0 / t, t)
+    return sel(fabs(x) <= TRIG_MAX, sel(x == 0.0, x, y), NAN)
+
+
+def _atan_unit(q):
+    """(q, atan(q) - q) for 0 <= q <= 1."""
+    z = q * q
+    return q, q * z * poly(z, K.ATAN_S)
+
+
+def atan(x):
+    a = fabs(x)
+    inverted = a > 1.0
+    q, t = _atan_unit(sel(inverted, 1.0 / a, a))
+    g, gl = fast_sum(q.const(K.PIO2_1_S), -q)
+    result = sel(inverted, g + (gl + (K.PIO2_2_S - t)), q + t)
+    return sel(x != x, x, copysign(result, x))
+
+
+def atan2(y, x):
+    ay, ax = fabs(y), fabs(x)
+    swap = ay > ax
+    n, d = sel(swap, ax, ay), sel(swap, ay, ax)
+    q = sel(n == d, sel(d == 0.0, 0.0, d.const(1.0)), n / d)
+    q, t = _atan_unit(q)
+    left = bits(x) < 0
+    sign = sel(swap, -1.0, q.const(1.0))
+    sign = sel(left, -sign, sign)
+    base = sel(swap, K.PIO2_1_S, sel(left, K.PI_H_S, q.const(0.0)))
+    base_l = sel(swap, K.PIO2_2_S, sel(left, K.PI_L_S, q.const(0.0)))
+    g, gl = fast_sum(base, sign * q)
+    result = copysign(g + (gl + fma(sign, t, base_l)), y)
+    return sel((x != x) | (y != y), NAN, result)
+
+
+def _asin_parts(a):
+    """For 0 <= a <= 1: whether a <= 1/2, and asin(v) = v + t of v = a or v = sqrt((1 - a)/2)."""
+    small = a <= 0.5
+    z = sel(small, a * a, fma(-0.5, a, 0.5))
+    v = sel(small, a, sqrt(z))
+    return small, v, v * z * poly(z, K.ASIN_S)
+
+
+def asin(x):
+    a = fabs(x)
+    small, v, t = _asin_parts(a)
+    g, gl = fast_sum(v.const(K.PIO2_1_S), -2.0 * v)
+    result = sel(small, v + t, g + (gl + (K.PIO2_2_S - 2.0 * t)))
+    return sel(a <= 1.0, copysign(result, x), NAN)
+
+
+def acos(x):
+    a = fabs(x)
+    small, v, t = _asin_parts(a)
+    negative = x < 0.0
+    sv = sel(small, sel(negative, v, -v), sel(negative, -2.0 * v, 2.0 * v))
+    st = sel(small, sel(negative, t, -t), sel(negative, -2.0 * t, 2.0 * t))
+    base = sel(small, K.PIO2_1_S, sel(negative, K.PI_H_S, v.const(0.0)))
+    base_l = sel(small, K.PIO2_2_S, sel(negative, K.PI_L_S, v.const(0.0)))
+    g, gl = fast_sum(base, sv)
+    return sel(a <= 1.0, g + (gl + (base_l + st)), NAN)
+
+
+# -- power, error function ----------------------------------------------------------------------------------------------
+
+
+def pow(x, y):
+    ax = fabs(x)
+    e, f = _split(ax)
+    # The exponent y log2|x| reaches 150 and its error is multiplied by that: this part needs float64.
+    f8 = to_f8(f)
+    log2_x = fma(f8, poly(f8, K.LOG2_F8), to_f8(e))
+    log2_x = sel(ax == 0.0, -INF, sel(ax == INF, INF, log2_x))
+    p = clamp(to_f8(y) * log2_x, -200.0, 200.0)
+    _, n = shifted(p)
+    r = to_f4(p - n)
+    t, _ = shifted(to_f4(n))
+    return pow_special(x, y, scale(fma(r, poly(r, K.EXP2_S), 1.0), shift_int(t)))
+
+
+def erf(x):
+    a = fabs(x)
+    z = a * a
+    small = fma(a, poly(z, K.ERF_S), a)
+    c = sel(a > 4.0, 4.0, a)
+    k, r = _exp_reduce(poly(c, K.LOG_ERFC_S))
+    large = 1.0 - (fma(r * r, poly(r, K.EXP_S), r) + 1.0) * pow2(k)
+    return sel(x != x, x, copysign(sel(a < 0.921875, small, large), x))
