@@ -14,6 +14,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=None, help="measuring time per row (default: 2, quick: 0.3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure here")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the picture here")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="put the table into this Markdown page (docs/performance.md)")
     parser.add_argument("--no-startup", action="store_true", help="leave whole-process measurements out")
     parser.add_argument("--list", action="store_true", help="print the rows' names and stop")
     options = parser.parse_args()
@@ -42,6 +43,8 @@ def main() -> None:
         print(startup.text(process))
     if options.json:
         report.write_json(options.json, measured, libraries, process)
+    if options.page:
+        report.write_page(options.page, measured, libraries)
     if options.plot:
         report.write_plot(options.plot, measured)
 

@@ -107,6 +107,31 @@ def write_json(path: Path, measurements: Sequence[Measurement], peers: Sequence[
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+
+
+def markdown(measurements: Sequence[Measurement], peers: Sequence[Peer]) -> str:
+    """The table for a page: one row per case, then the geometric means."""
+    m = machine()
+    versions = ", ".join(f"{p.name} {p.version}" for p in peers)
+    lines = [f"{m['cpu']}, {m['cores']} cores, Python {m['python']}; {versions}.", ""]
+    lines += ["| | n | " + " | ".join(COLUMNS) + " | fastest / ours |", "|---|--:|" + "--:|" * (len(COLUMNS) + 1)]
+    for case in measurements:
+        times = " | ".join(_time(case.seconds.get(name)) for name in COLUMNS)
+        ratio = _ratio(case.ratio("NumPy", "PyTorch", "JAX")) + (" (jit)" if case.case.row.waits else "")
+        lines.append(f"| {case.case.row.family}: {case.case.row.name} | {case.case.n:,} | {times} | {ratio} |")
+    return "\n".join([*lines, "", "```", summary(measurements).strip(), "```"])
+
+
+def write_page(path: Path, measurements: Sequence[Measurement], peers: Sequence[Peer]) -> None:
+    """Put the table between a page's two markers; SystemExit if the page lacks them."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"--page: {path} lacks the lines {BEGIN} and {END}")
+    path.write_text(f"{before}{BEGIN}\n{markdown(measurements, peers)}\n{END}{after}", encoding="utf-8")
+
+
 def write_plot(path: Path, measurements: Sequence[Measurement]) -> None:
     """A bar per row of 10^5 elements and more: how many times faster than the fastest peer, on a logarithmic axis."""
     if importlib.util.find_spec("matplotlib") is None:

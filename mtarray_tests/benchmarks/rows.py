@@ -1,6 +1,7 @@
-"""What is measured: one declaration per row and size, written once over `xp`.
+"""What is measured: one declaration per row, written once over `xp`, and the sizes it is measured at.
 
-A `Row` has a maker of inputs (ndarrays, the same for every peer) and a function that takes the namespace and the arrays. `n` is the number of elements of the main operand; shapes are made from it.
+A `Row` has a maker of inputs (ndarrays, the same for every peer) and a function that takes the namespace and the arrays. `n` is
+the number of elements of the main operand; shapes are made from it.
 """
 
 from collections.abc import Callable, Iterator
