@@ -1,4 +1,4 @@
-"""Native float32 cores: the whole computation in float32 (pow's logarithm excepted), twice the lanes of float64.
+"""Native float32 cores: twice the lanes of float64. Only pow's logarithm and the reduction by pi/2 pass through float64.
 
 Where one rounding too many would show, a value is kept as an unevaluated sum. All stay below 1.5 ULP.
 """
@@ -7,10 +7,10 @@ from . import coefficients as K
 from .power import pow_special
 from .primitives import (
     INF, NAN, bits, clamp, copysign, fabs, fast_sum, flip_sign, fma, from_bits, int_to_float, poly, pow2, scale, sel, shift_int,
-    shifted, shifted_fma, sqrt, to_f4, to_f8, two_sum,
+    shifted, shifted_fma, sqrt, to_f4, to_f8, two_sum, widen,
 )  # fmt: skip
 
-TRIG_MAX = 2.0**20
+TRIG_MAX = 2.0**30
 TINY = 2.0**-13  # below it x^3 is beyond the last bit
 _TWO_THIRDS = 0x3F2AAAAB
 _MIN_NORMAL = 2.0**-126
@@ -50,13 +50,13 @@ def expm1(x):
     s = pow2(k - 1)  # half the result, so that 2^128 is no special case
     h, l = fast_sum(s - 0.5, s * r)
     result = 2.0 * (h + fma(s, r * r * poly(r, K.EXP_S), l))
-    return sel(x == 0.0, x, result)
+    return sel(fabs(x) < 2.0**-25, x, result)
 
 
 def sinh(x):
     # e^a / 2 - 1 / (2 e^a) beyond 1, where nothing cancels; an odd polynomial below
     a = fabs(x)
-    k, h, l = _exp_parts(sel(a > 90.0, 90.0, a))
+    k, h, l = _exp_parts(sel(a > 89.45, 89.45, a))
     s = pow2(k - 2)
     e = h * s
     large = 2.0 * (e + fma(s, l, -0.0625 / e))
@@ -66,7 +66,7 @@ def sinh(x):
 
 def cosh(x):
     a = fabs(x)
-    k, h, l = _exp_parts(sel(a > 90.0, 90.0, a))
+    k, h, l = _exp_parts(sel(a > 89.45, 89.45, a))
     s = pow2(k - 2)
     e = h * s
     return 2.0 * (e + fma(s, l, 0.0625 / e))
@@ -143,33 +143,35 @@ def log1p(x):
 
 
 def _trig_reduce(x):
-    """x = n pi/2 + r + rl for |x| <= TRIG_MAX; n in the low bits of the integer."""
+    """x = n pi/2 + r + rl for |x| <= TRIG_MAX; n in the low bits of the integer. In float64: as cheap as three parts and their
+    errors in float32."""
+    x = to_f8(x)
     t, n = shifted_fma(x, K.TWO_PI_INV)
-    r1 = fma(-n, K.PIO2_1_S, x)  # exact: both are multiples of 2^-24 and the difference is below 1
-    r = fma(-n, K.PIO2_2_S, r1)
-    return bits(t), r, fma(-n, K.PIO2_3_S, fma(-n, K.PIO2_2_S, r1 - r))
+    exact = fma(-n, K.PIO2_2, fma(-n, K.PIO2_1, x))
+    r = to_f4(exact)
+    return widen(bits(t), 32), r, to_f4(exact - to_f8(r))
 
 
-def _sin_part(r, rl, z):
-    return r + fma(r * z, poly(z, K.SIN_S), rl)
+def _sin_part(r, z):
+    return fma(r * z, poly(z, K.SIN_S), r)
 
 
-def _cos_part(r, rl, z):
-    return fma(-0.5, z, 1.0) + fma(z * z, poly(z, K.COS_S), -r * rl)
+def _cos_part(z):
+    return fma(-0.5, z, 1.0) + z * z * poly(z, K.COS_S)
 
 
 def sin(x):
-    k, r, rl = _trig_reduce(x)
+    k, r, _ = _trig_reduce(x)
     z = r * r
-    y = sel((k & 1) != 0, _cos_part(r, rl, z), _sin_part(r, rl, z))
+    y = sel((k & 1) != 0, _cos_part(z), _sin_part(r, z))
     y = sel(x == 0.0, x, flip_sign(y, k << 30))
     return sel(fabs(x) <= TRIG_MAX, y, NAN)
 
 
 def cos(x):
-    k, r, rl = _trig_reduce(x)
+    k, r, _ = _trig_reduce(x)
     z = r * r
-    y = sel((k & 1) != 0, _sin_part(r, rl, z), _cos_part(r, rl, z))
+    y = sel((k & 1) != 0, _sin_part(r, z), _cos_part(z))
     return sel(fabs(x) <= TRIG_MAX, flip_sign(y, (k + 1) << 30), NAN)
 
 
