@@ -51,7 +51,7 @@ def key_words(dtype, fold_zero=False):
 
 def signed(word):
     """A 64-bit word as the signed integer that an argument table holds."""
-    return word - (1 << 64) if word >> 63 else word
+    return word - (1 << 64) if word >= 1 << 63 else word
 
 
 def table(*words):
@@ -117,7 +117,7 @@ def split(x):
     width = x.itemsize
     unsigned = _U[width]
     words = key_words(x.dtype)
-    buckets = int(min(256, max(8, n >> 14)))
+    buckets = int(min(256, max(8, n >> 13)))
     keys = np.sort(_np_keys(x[sample_positions(n)].view(unsigned), *words))
     # Outliers would stretch the cells: the table spans the middle 98 % and clamps the rest.
     least, most = int(keys[_SAMPLE // 100]), int(keys[-_SAMPLE // 100])
