@@ -12,8 +12,8 @@ The plain triple loop is slow because every multiplication waits for memory. Fou
    need no other treatment, and short strips are filled up with zeros, so `tile` never meets an edge.
 3. **Blocks that fit the caches.** p runs in steps of KC, such that one strip of B (KC by 2 vectors, at most 32 KiB) stays in the L1
    cache while all strips of A (one block of at most MC by KC, half of L2) pass by it.
-4. **Threads.** C is cut into blocks; each is one task with scratch of its own (below 2 MiB). The cuts depend on the shapes only and every element
-   is summed over p in order, so the result has the same bits for any number of threads.
+4. **Threads.** C is cut into blocks; each is one task with scratch of its own (below 2 MiB). The cuts depend on the shapes
+   only and every element is summed over p in order, so the result has the same bits for any number of threads.
 
 Integers go through the same code: additions and multiplications modulo 2**bits. int8 is multiplied in int16 lanes (the low byte of
 a sum does not depend on the higher ones), bool counts in int32.
@@ -24,7 +24,7 @@ import functools
 import numpy as np
 
 from .. import build
-from . import pool, simd
+from . import pool, simd, stacks
 from .driver import address, run
 
 MR = 6
@@ -55,7 +55,6 @@ def _tile():
 
 
 _HELPERS = '''
-from numba import njit
 from mtarray._kernels.cpu.simd import load_{T} as load, splat_{T} as splat, fill_{T} as fill
 S = {size}          # bytes of an element in the tile
 V = {vector}        # bytes of a vector
@@ -80,7 +79,7 @@ def pack(src, along, across, k, n, width, dst):
         d = {T}(dst + i0 * k * S)
         s = {M}(src + i0 * across * {msize})
         w = min(width, n - i0)
-        if w == MR:
+        if w == MR and width == MR:
             for p in range(k):
                 for i in range(MR):
                     d[p * MR + i] = {scalar}(s[p * along + i * across])
@@ -101,9 +100,9 @@ def pack(src, along, across, k, n, width, dst):
                     d[p * width + i] = zero
 '''
 
-_BODY = '''    """Tasks lo..hi of (batch, row block, column block). args: table of batch addresses (a, b, c triples), then one array of
-    m, n, k, mc, nc and the strides of a, b, c (c's columns are contiguous) in elements."""
-    table = i8(ld64(args))
+_BODY = '''    """Tasks lo..hi of (matrix of the stack, row block, column block). args: layout of the stacks, words, addresses of a, b, c.
+    words: m, n, k, mc, nc and the strides of a, b and the rows of c (whose columns are contiguous) in elements."""
+    layout = ld64(args)
     w = i8(ld64(args + 8))
     m, n, k, mc, nc = w[0], w[1], w[2], w[3], w[4]
     ars, acs, brs, bcs, crs = w[5], w[6], w[7], w[8], w[9]
@@ -120,9 +119,9 @@ _BODY = '''    """Tasks lo..hi of (batch, row block, column block). args: table 
         i0 = task % (mb * nb) // nb * mc
         j0 = task % nb * nc
         mm, nn = min(mc, m - i0), min(nc, n - j0)
-        a = table[3 * batch] + i0 * ars * {msize}
-        b = table[3 * batch + 1] + j0 * bcs * {msize}
-        c0 = table[3 * batch + 2] + (i0 * crs + j0) * {msize}
+        a = ld64(args + 16) + place(batch, layout, 0) + i0 * ars * {msize}
+        b = ld64(args + 24) + place(batch, layout, 1) + j0 * bcs * {msize}
+        c0 = ld64(args + 32) + place(batch, layout, 2) + (i0 * crs + j0) * {msize}
         for i in range(mm):
             c = {M}(c0 + i * crs * {msize})
             for j in range(nn):
@@ -157,7 +156,7 @@ def _kernel(kind):
         "scalar": SCALAR[lanes], "same": pointer == lanes, "stored": stored.format("x"), "tile": _tile(),
         "blocked": pointer == lanes and size >= 4, "transpose": f"tr{simd.BYTES // size}_{8 * size}" if size >= 4 else "tr8_64",
     }  # fmt: skip
-    return build.kernel(f"gemm_{kind}", _BODY.format(**words), prelude=simd.PRELUDE + _HELPERS.format(**words))
+    return build.kernel(f"gemm_{kind}", _BODY.format(**words), prelude=simd.PRELUDE + stacks.PRELUDE + _HELPERS.format(**words))
 
 
 def supports(dtype):
@@ -181,7 +180,8 @@ def own_matmul(a, b, out=None):
     """Product of stacks of matrices by our own kernel: (..., m, k) and (..., k, n) of one dtype give (..., m, n).
 
     Any strides, any broadcast of the leading axes, all 13 dtypes: integers wrap, bool is "any of both". Sums of floats run over k
-    in order within steps of 256, with fused multiply-adds. Scratch: below 2 MiB per thread, and 24 bytes per matrix of the stack.
+    in order within steps of 256, with fused multiply-adds. Scratch: below 2 MiB per thread
+    (complex: also two real arrays of the result's shape).
     """
     m, k = a.shape[-2:]
     n = b.shape[-1]
@@ -201,25 +201,13 @@ def own_matmul(a, b, out=None):
     mc, nc = blocks(m, n, k, int(KINDS[kind][1][1]))
     a = np.broadcast_to(a, (*batch, m, k))
     b = np.broadcast_to(b, (*batch, k, n))
-    table = addresses(a, b, out)
+    layout = stacks.layout(batch, a, b, out)
     words = np.array([m, n, k, mc, nc, *(s // size for s in (*a.strides[-2:], *b.strides[-2:], out.strides[-2]))], np.int64)
-    tasks = len(table) * -(-m // mc) * -(-n // nc)
+    tasks = out.size // (m * n) * -(-m // mc) * -(-n // nc)
     # small matrices share a task's scratch: about a million multiply-adds per chunk
     chunk = max(1, 1_000_000 // (min(m, mc) * min(n, nc) * k))
-    run(_kernel(kind), tasks, chunk, address(table), address(words))
+    run(_kernel(kind), tasks, chunk, address(layout), address(words), address(a), address(b), address(out))
     return out
-
-
-def addresses(*stacks):
-    """Table (matrices, len(stacks)) of int64 addresses of the matrices of stacks of equal batch shape."""
-    batch = stacks[0].shape[:-2]
-    table = np.empty((*batch, len(stacks)), np.int64)
-    for column, stack in enumerate(stacks):
-        at = np.full(batch, address(stack), np.int64)
-        for axis, (length, stride) in enumerate(zip(batch, stack.strides, strict=False)):
-            at += (np.arange(length) * stride).reshape((-1,) + (1,) * (len(batch) - axis - 1))
-        table[..., column] = at
-    return table.reshape(-1, len(stacks))
 
 
 def _complex(a, b, out):

@@ -1,13 +1,12 @@
 """SIMD vectors as Numba values: what kernels use that must keep a tile in registers.
 
-A vector holds 64 bytes (one AVX-512 register, two AVX2 ones, four NEON ones) unless the CPU's registers are 32 bytes wide and the kernel
-asks for `BYTES`. Names end in the element's code: `load_f4(addr)` reads consecutive elements from an address of any alignment,
-`splat_f4(addr)` repeats the one element there. The other functions work on vectors of every element: `store(addr, v)`, `add sub mul div`,
-`fma(x, y, z)` = x*y + z and `fnma(x, y, z)` = z - x*y (one rounding for floats), `vabs`, `vsqrt`, and the comparisons
-`where_gt(x, y, u, v)`, `where_eq` (u where true, else v) and `any_eq`, `any_not_gt` (one bool).
+A vector is `BYTES` long: 64 where the CPU has AVX-512, else 32 (one AVX2 register or two of NEON's). Names end in the element's code:
+`load_f4(addr)` reads consecutive elements from an address of any alignment, `load_first_f4(addr, n)` only n of them (0 in the
+other lanes), `splat_f4(addr)` repeats the one element there, `fill_f4(x)` a number. The other functions work on vectors of every
+element: `store(addr, v)`, `store_first(addr, v, n)`, `add sub mul div`, `fma(x, y, z)` = x*y + z and `fnma(x, y, z)` = z - x*y (one
+rounding for floats), `vabs`, `vsqrt`, the comparisons `where_gt(x, y, u, v)` and `where_eq` (u where true, else v), and
+`any_eq(x, y)`, `any_not_gt(x, y)` (one bool).
 """
-
-import hashlib
 
 from llvmlite import binding, ir
 from numba import types
@@ -75,14 +74,34 @@ def _readers(code, nbytes):
 
         return vector(scalar), cg
 
-    return load, splat, fill
+    @intrinsic
+    def load_first(tyctx, addr, count):
+        def cg(ctx, b, sig, a):
+            v = vector.ir
+            kind = ir.FunctionType(v, [v.as_pointer(), I32, ir.VectorType(ir.IntType(1), vector.lanes), v])
+            fn = cgutils.get_or_insert_function(b.module, kind, f"llvm.masked.load.v{vector.lanes}{_suffix(code)}.p0")
+            mask = _first(b, a[1], vector.lanes)
+            return b.call(fn, [b.inttoptr(a[0], v.as_pointer()), I32(size), mask, ir.Constant(v, [0] * vector.lanes)])
+
+        return vector(types.int64, types.int64), cg
+
+    return load, splat, fill, load_first
 
 
-load_f4, splat_f4, fill_f4 = _readers("f4", BYTES)
-load_f8, splat_f8, fill_f8 = _readers("f8", BYTES)
-load_i2, splat_i2, fill_i2 = _readers("i2", BYTES)
-load_i4, splat_i4, fill_i4 = _readers("i4", BYTES)
-load_i8, splat_i8, fill_i8 = _readers("i8", BYTES)
+def _suffix(code):
+    return code[0] + str(8 * int(code[1]))
+
+
+def _first(b, count, lanes):
+    """Mask of the first `count` lanes."""
+    return b.icmp_signed("<", ir.Constant(ir.VectorType(I64, lanes), list(range(lanes))), _spread(b, count, lanes))
+
+
+load_f4, splat_f4, fill_f4, load_first_f4 = _readers("f4", BYTES)
+load_f8, splat_f8, fill_f8, load_first_f8 = _readers("f8", BYTES)
+load_i2, splat_i2, fill_i2, load_first_i2 = _readers("i2", BYTES)
+load_i4, splat_i4, fill_i4, load_first_i4 = _readers("i4", BYTES)
+load_i8, splat_i8, fill_i8, load_first_i8 = _readers("i8", BYTES)
 
 
 @intrinsic
@@ -92,6 +111,17 @@ def store(tyctx, addr, v):
         return ctx.get_dummy_value()
 
     return types.void(types.int64, v), cg
+
+
+@intrinsic
+def store_first(tyctx, addr, v, count):
+    def cg(ctx, b, sig, a):
+        kind = ir.FunctionType(ir.VoidType(), [v.ir, v.ir.as_pointer(), I32, ir.VectorType(ir.IntType(1), v.lanes)])
+        fn = cgutils.get_or_insert_function(b.module, kind, f"llvm.masked.store.v{v.lanes}{_suffix(v.code)}.p0")
+        b.call(fn, [a[1], b.inttoptr(a[0], v.ir.as_pointer()), I32(ELEMENT[v.code][1]), _first(b, a[2], v.lanes)])
+        return ctx.get_dummy_value()
+
+    return types.void(types.int64, v, types.int64), cg
 
 
 def _binary(on_float, on_int):
@@ -112,10 +142,8 @@ div = _binary("fdiv", "sdiv")
 
 
 def _call(b, name, vector, args):
-    suffix = {"f4": "f32", "f8": "f64"}[vector.code]
-    fn = cgutils.get_or_insert_function(
-        b.module, ir.FunctionType(vector.ir, [vector.ir] * len(args)), f"llvm.{name}.v{vector.lanes}{suffix}"
-    )
+    kind = ir.FunctionType(vector.ir, [vector.ir] * len(args))
+    fn = cgutils.get_or_insert_function(b.module, kind, f"llvm.{name}.v{vector.lanes}{_suffix(vector.code)}")
     return b.call(fn, args)
 
 
@@ -184,5 +212,4 @@ def _any(method, comparison):
 any_eq = _any("fcmp_ordered", "==")
 any_not_gt = _any("fcmp_unordered", "<=")  # also where either is NaN
 
-with open(__file__, "rb") as _file:
-    PRELUDE = f"from mtarray._kernels.cpu.simd import *  # {hashlib.sha256(_file.read()).hexdigest()[:16]}, {BYTES} bytes\n"
+PRELUDE = "from mtarray._kernels.cpu.simd import *\n"
