@@ -48,8 +48,10 @@ def _public(module: ModuleType) -> list[str]:
 
 
 def _first_sentence(text: str | None) -> str:
-    lines = inspect.cleandoc(text or "").split("\n\n")[0].split("\n")
-    return " ".join(line.strip() for line in lines).replace("|", "\\|")
+    paragraph = " ".join(line.strip() for line in inspect.cleandoc(text or "").split("\n\n")[0].split("\n"))
+    # Outside backticks `**` is a power here, not emphasis; a bar would end the table's cell.
+    parts = paragraph.replace("|", "\\|").split("`")
+    return "`".join(part.replace("*", "\\*") if i % 2 == 0 else part for i, part in enumerate(parts))
 
 
 def _page_of(value: Any) -> str:
@@ -74,8 +76,9 @@ def _facts(value: Any) -> str:
     return " · ".join(facts) + "\n"
 
 
-def _entry(name: str, value: Any) -> str:
-    return f"::: {value.__module__}.{value.__qualname__}\n\n{_facts(value)}\n"
+def _entry(value: Any) -> str:
+    members = "    options:\n      members: true\n      filters: ['!^_']\n" if inspect.isclass(value) else ""
+    return f"::: {value.__module__}.{value.__qualname__}\n{members}\n{_facts(value)}\n"
 
 
 def _pages() -> dict[str, tuple[str, str]]:
@@ -101,7 +104,7 @@ def _pages() -> dict[str, tuple[str, str]]:
         for name, value in names.items():
             text.append(f"| [`{name}`][{value.__module__}.{value.__qualname__}] | {_first_sentence(value.__doc__)} |")
         text.append("")
-        text += [_entry(name, value) for name, value in names.items()]
+        text += [_entry(value) for value in names.values()]
         pages[page] = (title, "\n".join(text))
     if plain:
         lines = ["# Constants and data types\n", "| name | value |", "|---|---|"]
