@@ -1,0 +1,691 @@
+"""`Array`: a window (shape, strides, offset) on a storage, with a dtype. Values are read and written through three functions here."""
+
+from __future__ import annotations
+
+import enum
+import operator
+from collections.abc import Iterator
+from math import prod
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _strides
+from ._devices import CPU, Device, device
+from ._dtypes import COMPLEX, INTEGER, DType, complex64, dtype_of, float32, float64
+from ._indexing import Basic, parse, position
+from ._storage import Storage
+from ._strides import Shape, contiguous
+
+if TYPE_CHECKING:
+    from typing_extensions import CapsuleType
+
+_new = object.__new__
+_ndarray = np.ndarray
+
+# Hook, filled by `mtarray/__init__`: the public namespace, which methods like `x.sum()` forward to.
+xp: Any = None
+# Hook, filled by `_numpy_protocol`: handlers of `__array_ufunc__` and `__array_function__`.
+array_ufunc: Any = None
+array_function: Any = None
+# Hook, filled by `_dispatch`: selection by index arrays, and assignment.
+select: Any = None
+assign: Any = None
+
+VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
+
+
+class Array:
+    """An array of the Python array API standard. Make one with `asarray`, `zeros`, `arange` and the like."""
+
+    # _whole: the number of elements if this window is the whole of a CPU storage in C order and in the buffer's own shape - then
+    #     `_storage.buffer` is its NumPy view, and the hot paths of `_dispatch` need to look no further - otherwise -1.
+    # _view, _view_of: the NumPy view of any other CPU window, made when wanted, valid only while `_storage.buffer is _view_of`.
+    __slots__ = ("_storage", "_shape", "_strides", "_offset", "_dtype", "_whole", "_readonly", "_view", "_view_of", "__weakref__")
+
+    _storage: Storage
+    _shape: Shape
+    _strides: Shape
+    _offset: int
+    _dtype: DType
+    _whole: int
+    _readonly: bool
+    _view: Any
+    _view_of: Any
+
+    __array_priority__ = 1000  # ahead of ndarray where `__array_ufunc__` is not asked
+
+    def __init__(self) -> None:
+        raise TypeError("an Array is not made by calling its class; use mtarray.asarray(obj)")
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def shape(self) -> Shape:
+        """Lengths of the dimensions."""
+        return self._shape
+
+    @property
+    def dtype(self) -> DType:
+        """Data type of the elements."""
+        return self._dtype
+
+    @property
+    def device(self) -> Device:
+        """Where the elements live."""
+        return self._storage.device
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self._shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self._shape)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return self._dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements (of the window, counted once per element even where strides are 0)."""
+        return prod(self._shape) * self._dtype.itemsize
+
+    @property
+    def strides(self) -> Shape:
+        """Step of each dimension in **bytes**, as in NumPy."""
+        return tuple([s * self._dtype.itemsize for s in self._strides])
+
+    @property
+    def T(self) -> Array:
+        """The view with all dimensions reversed (the standard defines it for two)."""
+        return _window(self, self._shape[::-1], self._strides[::-1], self._offset)
+
+    @property
+    def mT(self) -> Array:
+        """The view with the last two dimensions exchanged."""
+        if len(self._shape) < 2:
+            raise ValueError(f"mT needs at least 2 dimensions, the array has shape {self._shape}")
+        s, t = self._shape, self._strides
+        return _window(self, (*s[:-2], s[-1], s[-2]), (*t[:-2], t[-1], t[-2]), self._offset)
+
+    @property
+    def real(self) -> Array:
+        """The real parts: a view for complex arrays, the array itself otherwise."""
+        return component(self, 0)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        component(self, 0)[...] = value
+
+    @property
+    def imag(self) -> Array:
+        """The imaginary parts: a view for complex arrays, read-only zeros otherwise."""
+        return component(self, 1)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        component(self, 1)[...] = value
+
+    @property
+    def flat(self) -> Array:
+        """The elements in C order as one dimension: a view where strides allow, else a copy."""
+        return self.reshape(-1)
+
+    @property
+    def flags(self) -> Any:
+        """NumPy's flags of the window (`x.flags.writeable`, `x.flags.c_contiguous`, ...)."""
+        return value(self).flags
+
+    # ------------------------------------------------------------------ elements
+
+    def __len__(self) -> int:
+        if not self._shape:
+            raise TypeError("len() of a 0-d array")
+        return self._shape[0]
+
+    def __iter__(self) -> Iterator[Array]:
+        if not self._shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(self._shape[0]))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool(xp.any(self == item))
+
+    def __getitem__(self, key: Any, /) -> Array:
+        shape = self._shape
+        if key.__class__ is int and shape:
+            if len(shape) == 1:
+                buffer = value(self)
+                return fresh(buffer[position(key, shape[0], 0)])
+            return _window(self, shape[1:], self._strides[1:], self._offset + self._strides[0] * position(key, shape[0], 0))
+        part = parse(key, shape, self._strides, self._offset, _as_index)
+        if part.__class__ is Basic:
+            if not part.shape and not _names_view(key):
+                return fresh(value(_window(self, *part))[()])  # one element is a value, as in NumPy; x[i, ...] is a view
+            return _window(self, part.shape, part.strides, part.offset)
+        return select(_window(self, part.shape, part.strides, part.offset), part.key)
+
+    def __setitem__(self, key: Any, item: Any, /) -> None:
+        part = parse(key, self._shape, self._strides, self._offset, _as_index)
+        target = _window(self, part.shape, part.strides, part.offset)
+        assign(target, item, None if part.__class__ is Basic else part.key)
+
+    def item(self, *index: int) -> Any:
+        """The only element, or the one at `index` (flat if one integer is given), as a Python number."""
+        return value(self).item(*index)
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return value(self).tolist()
+
+    def tobytes(self) -> bytes:
+        """The elements in C order as bytes."""
+        return value(self).tobytes()
+
+    def __bool__(self) -> bool:
+        return bool(self._single("bool"))
+
+    def __int__(self) -> int:
+        return int(self._single("int", complex_allowed=False))
+
+    def __float__(self) -> float:
+        return float(self._single("float", complex_allowed=False))
+
+    def __complex__(self) -> complex:
+        return complex(self._single("complex"))
+
+    def __index__(self) -> int:
+        if self._shape or self._dtype not in INTEGER:
+            raise TypeError(f"only a 0-d integer array can be used as an index, not one of shape {self._shape} and dtype {self._dtype}")
+        return operator.index(value(self)[()])
+
+    def _single(self, what: str, complex_allowed: bool = True) -> Any:
+        if prod(self._shape) != 1:
+            hint = "; use xp.any() or xp.all()" if what == "bool" else ""
+            raise TypeError(f"{what}() needs an array of one element, not of shape {self._shape}{hint}") if what != "bool" else ValueError(
+                f"the truth value of an array of shape {self._shape} is ambiguous{hint}"
+            )
+        if self._dtype in COMPLEX and not complex_allowed:
+            raise TypeError(f"{what}() of a {self._dtype} array; take xp.real(x) first")
+        return value(self).item()
+
+    def __repr__(self) -> str:
+        text = np.array2string(value(self), separator=", ", prefix="Array(", threshold=200, edgeitems=3)
+        return f"Array({text}, shape={self._shape}, dtype={self._dtype}, device={self.device.name!r})"
+
+    def __str__(self) -> str:
+        return str(value(self)) if self.size else f"[] (shape {self._shape})"
+
+    def __format__(self, spec: str) -> str:
+        return format(value(self)[()] if not self._shape else str(self), spec)
+
+    # ------------------------------------------------------------------ interchange
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> ModuleType:
+        if api_version is not None and api_version not in VERSIONS:
+            raise ValueError(f"api_version={api_version!r} is unknown; mtarray implements {VERSIONS[-1]}, which includes {VERSIONS}")
+        return xp
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        view = value(self)
+        if copy:
+            return np.array(view, dtype)
+        if dtype is not None and np.dtype(dtype) != self._dtype:
+            if copy is False:
+                raise ValueError(f"copy=False, but {dtype} instead of {self._dtype} needs a copy")
+            return view.astype(dtype)
+        self._storage.shared = True
+        return view[...]
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return array_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return array_function(function, args, kwargs)
+
+    def __dlpack__(
+        self,
+        /,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[enum.Enum, int] | tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> CapsuleType:
+        if stream is not None:
+            raise ValueError(f"stream={stream!r}: an array on the CPU has no streams")
+        if dl_device is not None and (int(dl_device[0]), int(dl_device[1])) != CPU.dlpack:  # type: ignore[arg-type]
+            raise BufferError(f"dl_device={dl_device}: a CPU array cannot be exported there; only {CPU.dlpack} (CPU) is possible")
+        view = value(self)
+        if copy:
+            view = view.copy()
+        else:
+            self._storage.shared = True
+        # The copy is already made: NumPy would refuse to flag its own copy of a read-only array for an old consumer.
+        return view.__dlpack__(max_version=max_version)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._storage.device.dlpack
+
+    def __buffer__(self, flags: int, /) -> memoryview:
+        self._storage.shared = True
+        return memoryview(value(self))
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Array:
+        """This array on `device`: itself if it is there already."""
+        if stream is not None:
+            raise ValueError(f"stream={stream!r}: an array on the CPU has no streams")
+        _device(device)
+        return self
+
+    def __reduce__(self) -> Any:
+        return from_owned, (np.ascontiguousarray(value(self)).reshape(self._shape),)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__reduce__()
+
+    def __copy__(self) -> Array:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return self.copy()
+
+    # ------------------------------------------------------------------ NumPy's methods
+
+    def copy(self, order: str = "C") -> Array:
+        """A copy with memory of its own."""
+        return xp.asarray(self, copy=True)
+
+    def astype(self, dtype: Any, copy: bool = True, device: Any = None) -> Array:
+        """The elements converted to `dtype`; the array itself if nothing changes and `copy=False`."""
+        return xp.astype(self, dtype, copy=copy, device=device)
+
+    def reshape(self, *shape: Any, copy: bool | None = None, order: str = "C") -> Array:
+        """The elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`; a view where strides allow."""
+        new = shape[0] if len(shape) == 1 else shape
+        if order not in ("C", "A", "K"):
+            if order != "F":
+                raise ValueError(f"order={order!r} must be 'C' or 'F'")
+            return xp.reshape(self.T, tuple(reversed(_strides.resolve_reshape(self.size, _shape_arg(new)))), copy=copy).T
+        return xp.reshape(self, new, copy=copy)
+
+    def transpose(self, *axes: Any) -> Array:
+        """The view with its dimensions permuted, or reversed if no axes are given."""
+        if not axes or axes[0] is None:
+            return self.T
+        return xp.permute_dims(self, tuple(axes[0]) if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Array:
+        """The view with two dimensions exchanged."""
+        return xp.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Array:
+        """The view without dimensions of length 1 (all of them, or those named)."""
+        if axis is None:
+            axis = tuple([i for i, n in enumerate(self._shape) if n == 1])
+        return xp.squeeze(self, axis)
+
+    def ravel(self, order: str = "C") -> Array:
+        """One dimension: a view where strides allow."""
+        return self.reshape(-1, order=order)
+
+    def flatten(self, order: str = "C") -> Array:
+        """One dimension, always a copy."""
+        return self.reshape(-1, order=order).copy()
+
+    def view(self) -> Array:
+        """Another window of the same shape on the same storage."""
+        return _window(self, self._shape, self._strides, self._offset)
+
+    def fill(self, value: Any) -> None:
+        """Write one value into every element."""
+        self[...] = value
+
+    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
+        """See `mtarray.sum`."""
+        return xp.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
+        """See `mtarray.prod`."""
+        return xp.prod(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Array:
+        """See `mtarray.mean`."""
+        return xp.mean(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: float | None = None) -> Array:
+        """See `mtarray.var`; `ddof` is NumPy's name of `correction`."""
+        return xp.var(self, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: float | None = None) -> Array:
+        """See `mtarray.std`; `ddof` is NumPy's name of `correction`."""
+        return xp.std(self, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Array:
+        """See `mtarray.max`."""
+        return xp.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Array:
+        """See `mtarray.min`."""
+        return xp.min(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Array:
+        """See `mtarray.any`."""
+        return xp.any(self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Array:
+        """See `mtarray.all`."""
+        return xp.all(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Array:
+        """See `mtarray.argmax`."""
+        return xp.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Array:
+        """See `mtarray.argmin`."""
+        return xp.argmin(self, axis=axis, keepdims=keepdims)
+
+    def argsort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Array:
+        """See `mtarray.argsort`."""
+        return xp.argsort(self, axis=axis, descending=descending, stable=stable)
+
+    def sort(self, axis: int = -1) -> None:
+        """Sort in place along `axis`."""
+        self[...] = xp.sort(self, axis=axis)
+
+    def cumsum(self, axis: int | None = None, dtype: Any = None) -> Array:
+        """Running sums along `axis` (None: of the flattened array)."""
+        return xp.cumsum(self, axis=axis, dtype=dtype)
+
+    def cumprod(self, axis: int | None = None, dtype: Any = None) -> Array:
+        """Running products along `axis` (None: of the flattened array)."""
+        return xp.cumprod(self, axis=axis, dtype=dtype)
+
+    def clip(self, min: Any = None, max: Any = None) -> Array:
+        """See `mtarray.clip`."""
+        return xp.clip(self, min, max)
+
+    def round(self, decimals: int = 0) -> Array:
+        """Rounded to `decimals` places, halves to even."""
+        return xp.around(self, decimals)
+
+    def conj(self) -> Array:
+        """See `mtarray.conj`."""
+        return xp.conj(self)
+
+    conjugate = conj
+
+    def dot(self, other: Any) -> Array:
+        """See `mtarray.dot`."""
+        return xp.dot(self, other)
+
+    def nonzero(self) -> tuple[Array, ...]:
+        """See `mtarray.nonzero`."""
+        return xp.nonzero(self)
+
+    def take(self, indices: Any, axis: int | None = None) -> Array:
+        """Elements along `axis` (None: of the flattened array) at integer `indices`."""
+        return xp.take(xp.reshape(self, (-1,)), indices, axis=0) if axis is None else xp.take(self, indices, axis=axis)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Array:
+        """See `mtarray.repeat`."""
+        return xp.repeat(self, repeats, axis=axis)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+        """See `mtarray.trace`."""
+        return xp.trace(self, offset=offset, axis1=axis1, axis2=axis2)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+        """See `mtarray.diagonal`."""
+        return xp.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
+
+    def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Array:
+        """See `mtarray.searchsorted`."""
+        return xp.searchsorted(self, v, side=side, sorter=sorter)
+
+    def ptp(self, axis: Any = None, keepdims: bool = False) -> Array:
+        """Maximum minus minimum."""
+        return xp.ptp(self, axis=axis, keepdims=keepdims)
+
+    # ------------------------------------------------------------------ operators: bound by the declarations (`dunder=`)
+
+    if TYPE_CHECKING:
+
+        def __neg__(self) -> Array: ...
+        def __pos__(self) -> Array: ...
+        def __abs__(self) -> Array: ...
+        def __invert__(self) -> Array: ...
+        def __add__(self, other: Any, /) -> Array: ...
+        def __radd__(self, other: Any, /) -> Array: ...
+        def __sub__(self, other: Any, /) -> Array: ...
+        def __rsub__(self, other: Any, /) -> Array: ...
+        def __mul__(self, other: Any, /) -> Array: ...
+        def __rmul__(self, other: Any, /) -> Array: ...
+        def __truediv__(self, other: Any, /) -> Array: ...
+        def __rtruediv__(self, other: Any, /) -> Array: ...
+        def __floordiv__(self, other: Any, /) -> Array: ...
+        def __rfloordiv__(self, other: Any, /) -> Array: ...
+        def __mod__(self, other: Any, /) -> Array: ...
+        def __rmod__(self, other: Any, /) -> Array: ...
+        def __pow__(self, other: Any, /) -> Array: ...
+        def __rpow__(self, other: Any, /) -> Array: ...
+        def __matmul__(self, other: Any, /) -> Array: ...
+        def __rmatmul__(self, other: Any, /) -> Array: ...
+        def __and__(self, other: Any, /) -> Array: ...
+        def __rand__(self, other: Any, /) -> Array: ...
+        def __or__(self, other: Any, /) -> Array: ...
+        def __ror__(self, other: Any, /) -> Array: ...
+        def __xor__(self, other: Any, /) -> Array: ...
+        def __rxor__(self, other: Any, /) -> Array: ...
+        def __lshift__(self, other: Any, /) -> Array: ...
+        def __rlshift__(self, other: Any, /) -> Array: ...
+        def __rshift__(self, other: Any, /) -> Array: ...
+        def __rrshift__(self, other: Any, /) -> Array: ...
+        def __lt__(self, other: Any, /) -> Array: ...
+        def __le__(self, other: Any, /) -> Array: ...
+        def __gt__(self, other: Any, /) -> Array: ...
+        def __ge__(self, other: Any, /) -> Array: ...
+        def __eq__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __ne__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+# ---------------------------------------------------------------------- windows
+
+
+def _window(x: Array, shape: Shape, strides: Shape, offset: int) -> Array:
+    """Another window on the storage of `x`, same dtype."""
+    out = _new(Array)
+    out._storage = x._storage
+    out._shape = shape
+    out._strides = strides
+    out._offset = offset
+    out._dtype = x._dtype
+    out._whole = -1
+    out._readonly = x._readonly
+    out._view_of = None
+    return out
+
+
+def window(x: Array, shape: Shape, strides: Shape, offset: int, readonly: bool = False) -> Array:
+    """A view of `x`: the window (shape, strides, offset), in elements, on its storage."""
+    out = _window(x, shape, strides, offset)
+    if readonly:
+        out._readonly = True
+    return out
+
+
+def broadcast_window(x: Array, shape: Shape) -> Array:
+    """`x` in a larger shape, repeated through strides of 0; read-only where it is really repeated."""
+    if x._shape == shape:
+        return x
+    strides = _strides.broadcast(x._shape, x._strides, shape)
+    return window(x, shape, strides, x._offset, readonly=True)
+
+
+def component(x: Array, i: int) -> Array:
+    """Real (0) or imaginary (1) parts as a window of the real type on the same memory."""
+    if x._dtype not in COMPLEX:
+        if i == 0:
+            return x
+        zero = fresh(np.zeros((), x._dtype))
+        return broadcast_window(zero, x._shape) if x._shape else window(zero, (), (), 0, readonly=True)
+    out = _window(x, x._shape, tuple([2 * s for s in x._strides]), 2 * x._offset + i)
+    out._dtype = float32 if x._dtype is complex64 else float64
+    return out
+
+
+def value(x: Array) -> Any:
+    """The elements for reading: the NumPy view of a CPU window. The only reader of buffers."""
+    buffer = x._storage.buffer
+    if x._whole >= 0:
+        return buffer
+    if x._view_of is buffer:
+        return x._view
+    shape = x._shape
+    dtype = x._dtype
+    if 0 in shape:
+        view = np.empty(shape, dtype)
+    else:
+        n = dtype.itemsize
+        view = _ndarray(shape, dtype, buffer, x._offset * n, tuple([s * n for s in x._strides]))
+    if x._readonly:
+        view.flags.writeable = False
+    x._view = view
+    x._view_of = buffer
+    return view
+
+
+def writable(x: Array, where: str = "") -> Any:
+    """The elements for writing. The one place where memory is handed out to be changed; ValueError if the window is read-only."""
+    if x._readonly:
+        raise ValueError(
+            f"{where + ': ' if where else ''}this array of shape {x._shape} is read-only (a broadcast view, or memory lent by someone who forbids "
+            "writing); write to x.copy() instead"
+        )
+    return value(x)
+
+
+# ---------------------------------------------------------------------- from NumPy
+
+
+def fresh(result: Any) -> Array:
+    """The array of a result that nobody else holds: an ndarray or NumPy scalar of one of our dtypes."""
+    out = _new(Array)
+    storage = _new(Storage)
+    storage.node = None
+    storage.shared = False
+    if result.__class__ is not _ndarray:
+        result = np.asarray(result)
+    shape = result.shape
+    out._shape = shape
+    out._dtype = result.dtype
+    out._offset = 0
+    out._readonly = False
+    out._storage = storage
+    if result.flags.c_contiguous:
+        storage.buffer = result
+        out._strides = contiguous(shape)
+        out._whole = result.size
+        return out
+    strides = tuple([s // result.itemsize for s in result.strides])
+    order = _strides.dense_order(shape, strides)
+    if order is None:
+        storage.buffer = result = np.ascontiguousarray(result)
+        out._strides = contiguous(shape)
+        out._whole = result.size
+        return out
+    storage.buffer = result.transpose(order)
+    out._strides = strides
+    out._whole = -1
+    out._view_of = None
+    return out
+
+
+def from_owned(array: Any) -> Array:
+    """`fresh` for an ndarray of any byte order or flags that came from outside (unpickled): copied if it is not ours to write."""
+    array = np.asarray(array)
+    dtype = dtype_of(array.dtype)
+    if array.dtype is not dtype or not array.flags.writeable or not array.flags.aligned:
+        array = array.astype(dtype)
+    return fresh(array)
+
+
+def from_numpy(array: Any) -> Array:
+    """A window on the memory of an ndarray: any strides, read-only if the ndarray is. Copies only what no window can describe
+    (foreign byte order, misaligned, strides that are no multiple of the element). TypeError for dtypes we do not have."""
+    if array.__class__ is not _ndarray:
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError("a masked array has no counterpart here; pass x.filled(value) or its data and mask apart")
+        array = np.asarray(array)
+    dtype = dtype_of(array.dtype, "the ndarray's dtype")
+    flags = array.flags
+    if array.dtype is not dtype or not flags.aligned:
+        array = array.astype(dtype)
+        flags = array.flags
+    out = _new(Array)
+    out._shape = array.shape
+    out._dtype = dtype
+    out._readonly = not flags.writeable
+    out._offset = 0
+    if flags.c_contiguous:
+        out._storage = Storage(array, shared=True)
+        out._strides = contiguous(array.shape)
+        out._whole = array.size
+        return out
+    n = array.itemsize
+    if any(s % n for s in array.strides):
+        return fresh(np.ascontiguousarray(array))
+    strides = tuple([s // n for s in array.strides])
+    low, high = _strides.extent(array.shape, strides)
+    corner = array[tuple([slice(k - 1, None) if s < 0 else slice(0, 1) for k, s in zip(array.shape, strides)])]
+    buffer = np.lib.stride_tricks.as_strided(corner, (high - low + 1,), (n,))
+    if not flags.writeable:
+        buffer.flags.writeable = False
+    out._storage = Storage(buffer, shared=True)
+    out._strides = strides
+    out._offset = -low
+    out._whole = -1
+    out._view_of = None
+    return out
+
+
+def _as_index(item: Any) -> Any:
+    """An index that is not an int, slice, `...` or `None`, as an integer or boolean ndarray."""
+    if item.__class__ is Array:
+        out = value(item)
+    elif isinstance(item, (np.ndarray, np.generic)):
+        out = np.asarray(item)
+    elif isinstance(item, (list, bool, range)) or hasattr(item, "__dlpack__") or hasattr(item, "__array__"):
+        out = np.asarray([x if x.__class__ is not Array else value(x) for x in item] if isinstance(item, list) else item)
+        if out.size == 0 and isinstance(item, list):
+            out = out.astype(np.intp)
+    else:
+        raise IndexError(
+            f"cannot index with {item!r} of type {type(item).__name__}: use integers, slices, ..., None, and integer or boolean arrays"
+        )
+    if out.dtype.kind not in "iub":
+        raise IndexError(f"an index array must be of integers or booleans, not {out.dtype}")
+    return out
+
+
+def _names_view(key: Any) -> bool:
+    return key is Ellipsis or (key.__class__ is tuple and any(k is Ellipsis for k in key))
+
+
+def _device(spec: Any) -> Device:
+    return device(spec)
+
+
+def _shape_arg(shape: Any) -> Shape:
+    try:
+        return (operator.index(shape),)
+    except TypeError:
+        return tuple([operator.index(n) for n in shape])

@@ -1,0 +1,163 @@
+"""`config`: the settings of the process. `strict`: refuse what the standard does not promise."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any
+
+KERNEL_MODES = ("auto", "numba", "python")
+
+
+class _Restore:
+    """What `config(...)` returns: used with `with`, it puts the former settings back."""
+
+    def __init__(self, former: dict[str, Any]) -> None:
+        self._former = former
+
+    def __enter__(self) -> Config:
+        return config
+
+    def __exit__(self, *exc: object) -> None:
+        config(**self._former)
+
+
+class Config:
+    """Settings of the process, safe to change from any thread.
+
+    threads: how many threads a kernel may use (default: the cores this process may run on).
+    pool_limit: bytes of freed memory kept for reuse (default: an eighth of the container's memory).
+    cache_dir: folder of compiled kernels.
+    deterministic: run BLAS and LAPACK on one thread, so that their results do not depend on `threads`; our own kernels never do.
+    kernels: "auto" (NumPy's loops for small arrays, compiled kernels for large ones), "numba" (compiled kernels at every size) or
+        "python" (the scalar functions as they stand, uncompiled: to read and to debug).
+
+    Set an attribute, or call it: `config(deterministic=True)` sets, and as a context manager restores on leaving.
+
+    >>> import mtarray as xp
+    >>> with xp.config(kernels="python"):
+    ...     xp.add(xp.asarray([1, 2]), 1)
+    Array([2, 3], shape=(2,), dtype=int64, device='cpu')
+    """
+
+    __slots__ = ("_values", "_lock", "_listeners")
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = dict(threads=None, pool_limit=None, cache_dir=None, deterministic=False, kernels="auto")
+        self._lock = threading.RLock()
+        # Called with (name, value) after a change: the engine, where it is loaded, follows the settings this way.
+        self._listeners: list[Callable[[str, Any], None]] = []
+
+    def __call__(self, **settings: Any) -> _Restore:
+        with self._lock:
+            checked = {name: _check(name, v) for name, v in settings.items()}
+            former = {name: self._values[name] for name in checked}
+            for name, v in checked.items():
+                self._values[name] = v
+                for listener in self._listeners:
+                    listener(name, v)
+        return _Restore(former)
+
+    def listen(self, listener: Callable[[str, Any], None]) -> None:
+        """Have `listener(name, value)` called for every setting now and for each change from now on."""
+        with self._lock:
+            self._listeners.append(listener)
+            for name, v in self._values.items():
+                listener(name, v)
+
+    def _get(self, name: str) -> Any:
+        return self._values[name]
+
+    @property
+    def threads(self) -> int | None:
+        return self._values["threads"]
+
+    @threads.setter
+    def threads(self, v: int | None) -> None:
+        self(threads=v)
+
+    @property
+    def pool_limit(self) -> int | None:
+        return self._values["pool_limit"]
+
+    @pool_limit.setter
+    def pool_limit(self, v: int | None) -> None:
+        self(pool_limit=v)
+
+    @property
+    def cache_dir(self) -> str | None:
+        return self._values["cache_dir"]
+
+    @cache_dir.setter
+    def cache_dir(self, v: str | None) -> None:
+        self(cache_dir=v)
+
+    @property
+    def deterministic(self) -> bool:
+        return self._values["deterministic"]
+
+    @deterministic.setter
+    def deterministic(self, v: bool) -> None:
+        self(deterministic=v)
+
+    @property
+    def kernels(self) -> str:
+        return self._values["kernels"]
+
+    @kernels.setter
+    def kernels(self, v: str) -> None:
+        self(kernels=v)
+
+    def __repr__(self) -> str:
+        return f"Config({', '.join(f'{k}={v!r}' for k, v in self._values.items())})"
+
+
+def _check(name: str, v: Any) -> Any:
+    if name == "threads":
+        if v is not None and (isinstance(v, bool) or not isinstance(v, int) or v < 1):
+            raise ValueError(f"config.threads={v!r} must be a positive integer, or None for all cores")
+    elif name == "pool_limit":
+        if v is not None and (isinstance(v, bool) or not isinstance(v, int) or v < 0):
+            raise ValueError(f"config.pool_limit={v!r} must be a number of bytes, or None for the default")
+    elif name == "cache_dir":
+        return None if v is None else str(v)
+    elif name == "deterministic":
+        return bool(v)
+    elif name == "kernels":
+        if v not in KERNEL_MODES:
+            raise ValueError(f"config.kernels={v!r} must be one of {', '.join(map(repr, KERNEL_MODES))}")
+    else:
+        raise TypeError(f"config has no setting {name!r}; it has threads, pool_limit, cache_dir, deterministic, kernels")
+    return v
+
+
+config = Config()
+
+_strict: ContextVar[bool] = ContextVar("mtarray.strict", default=False)
+is_strict = _strict.get
+
+
+class _Strict:
+    def __init__(self, token: Token[bool]) -> None:
+        self._token = token
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: object) -> None:
+        _strict.reset(self._token)
+
+
+def strict(on: bool = True, /) -> _Strict:
+    """Refuse whatever the standard does not promise: promotion of mixed kinds, integers in floating functions, lists as indices,
+    NumPy arrays as operands, and the names that only NumPy has. For this thread or task; as a context manager, until it is left.
+
+    >>> import mtarray as xp
+    >>> with xp.strict():
+    ...     xp.asarray([1]) + xp.asarray([1.5])
+    Traceback (most recent call last):
+        ...
+    TypeError: add: the standard does not define the promotion of int64 and float64; cast one of them (strict mode)
+    """
+    return _Strict(_strict.set(bool(on)))

@@ -1,0 +1,82 @@
+"""`save` and `load`: NumPy's `.npy` and `.npz` files. Loading never unpickles."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._array import Array, fresh, value
+from ._dispatch import lift
+
+_CAST = {"float16": np.dtype("float32"), "bfloat16": np.dtype("float32")}
+
+
+def save(file: Any, x: Any, /, **named: Any) -> None:
+    """Write one array to a `.npy` file, or several by name to a `.npz` file: `save("a.npz", a, weights=w)` names them `arr_0` and `weights`.
+
+    file: a path (the file is replaced only once it is complete) or an open binary file. A path without the ending gets it.
+
+    >>> import io, mtarray as xp
+    >>> f = io.BytesIO()
+    >>> xp.save(f, xp.arange(3)); _ = f.seek(0); xp.load(f)
+    Array([0, 1, 2], shape=(3,), dtype=int64, device='cpu')
+    """
+    if not named and (not isinstance(file, (str, os.PathLike)) or not str(file).endswith(".npz")):
+        _write(file, ".npy", lambda f: np.save(f, value(lift(x, "save")), allow_pickle=False))
+        return
+    arrays = {"arr_0": value(lift(x, "save")), **{k: value(lift(v, f"save: {k}")) for k, v in named.items()}}
+    _write(file, ".npz", lambda f: np.savez(f, **arrays))
+
+
+def _write(file: Any, ending: str, write: Any) -> None:
+    if not isinstance(file, (str, os.PathLike)):
+        write(file)
+        return
+    path = Path(file)
+    if path.suffix != ending:
+        path = path.with_name(path.name + ending)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as f:
+            write(f)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(file: Any, /) -> Any:
+    """Read a `.npy` file as an Array, or a `.npz` file as a dict of them. float16 and bfloat16 come as float32.
+
+    file: a path or an open binary file. ValueError for a file that holds Python objects (they would have to be unpickled) or is damaged.
+
+    >>> import mtarray as xp
+    >>> xp.load("missing.npy")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'missing.npy'
+    """
+    try:
+        content = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"load: {file!r} is not a .npy or .npz file of numbers: {error}") from error
+    if isinstance(content, np.ndarray):
+        return _loaded(content)
+    with content:
+        return {name: _loaded(content[name]) for name in content.files}
+
+
+def _loaded(array: Any) -> Array:
+    cast = _CAST.get(array.dtype.name)
+    if cast is not None:
+        array = array.astype(cast)
+    elif array.dtype.kind not in "biufc" or array.dtype.itemsize > (16 if array.dtype.kind == "c" else 8):
+        raise ValueError(f"load: the file holds dtype {array.dtype}, which mtarray does not have")
+    return fresh(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+__all__ = ["load", "save"]

@@ -1,0 +1,141 @@
+"""Index keys, parsed into window arithmetic and, where integer or boolean arrays take part, a list of index arrays."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+from ._strides import Shape, slice_axis
+
+
+class Basic(NamedTuple):
+    """A view: the window that ints, slices, `...` and `None` select."""
+
+    shape: Shape
+    strides: Shape
+    offset: int
+
+
+class Advanced(NamedTuple):
+    """A selection by arrays, of a view: `key` indexes the window (shape, strides, offset).
+
+    `key` holds one entry per axis of that window - `slice(None)`, or an integer array - but a boolean array stands for as many
+    axes as it has dimensions. Integers beside arrays count as 0-d index arrays, which is what decides where the axes of the
+    selection go: in the place of the first array if the arrays are adjacent, else in front.
+    """
+
+    shape: Shape
+    strides: Shape
+    offset: int
+    key: tuple[Any, ...]
+
+
+_ALL = slice(None)
+
+
+def parse(key: Any, shape: Shape, strides: Shape, offset: int, as_index: Any) -> Basic | Advanced:
+    """What `key` selects from the window.
+
+    `as_index(item)` turns whatever is not an int, slice, `...` or `None` into an integer or boolean array (something with
+    `shape` and `dtype`) or raises IndexError.
+    """
+    items = key if key.__class__ is tuple else (key,)
+    arrays = False
+    ellipsis = -1
+    used = 0
+    parsed = []
+    for item in items:
+        c = item.__class__
+        if c is slice:
+            used += 1
+        elif c is int:
+            used += 1
+        elif item is None:
+            pass
+        elif item is Ellipsis:
+            if ellipsis >= 0:
+                raise IndexError("an index can have only one ellipsis ('...')")
+            ellipsis = len(parsed)
+        elif c is not bool and hasattr(c, "__index__") and not hasattr(item, "shape"):
+            item = operator.index(item)
+            used += 1
+        else:
+            item = as_index(item)
+            arrays = True
+            used += len(item.shape) if item.dtype.kind == "b" else 1
+        parsed.append(item)
+    ndim = len(shape)
+    if used > ndim:
+        raise IndexError(f"too many indices: {used} for an array of {ndim} dimensions, shape {shape}")
+    fill = [_ALL] * (ndim - used)
+    if ellipsis >= 0:
+        parsed[ellipsis : ellipsis + 1] = fill
+    else:
+        parsed += fill
+    if arrays:
+        return _advanced(parsed, shape, strides, offset)
+    out_shape: list[int] = []
+    out_strides: list[int] = []
+    axis = 0
+    for item in parsed:
+        if item is None:
+            out_shape.append(1)
+            out_strides.append(0)
+            continue
+        n, step = shape[axis], strides[axis]
+        if item.__class__ is slice:
+            if item is _ALL:
+                out_shape.append(n)
+                out_strides.append(step)
+            else:
+                n, stride, skip = slice_axis(n, step, item)
+                out_shape.append(n)
+                out_strides.append(stride)
+                offset += skip
+        else:
+            offset += step * position(item, n, axis)
+        axis += 1
+    return Basic(tuple(out_shape), tuple(out_strides), offset)
+
+
+def position(i: int, n: int, axis: int) -> int:
+    """The integer index `i` of an axis of length n, wrapped once if negative."""
+    if -n <= i < n:
+        return i + n if i < 0 else i
+    raise IndexError(f"index {i} is out of bounds for axis {axis} with size {n}")
+
+
+def _advanced(parsed: list[Any], shape: Shape, strides: Shape, offset: int) -> Advanced:
+    out_shape: list[int] = []
+    out_strides: list[int] = []
+    key: list[Any] = []
+    axis = 0
+    for item in parsed:
+        if item is None:
+            out_shape.append(1)
+            out_strides.append(0)
+            key.append(_ALL)
+        elif item.__class__ is slice:
+            n, stride, skip = slice_axis(shape[axis], strides[axis], item)
+            out_shape.append(n)
+            out_strides.append(stride)
+            offset += skip
+            key.append(_ALL)
+            axis += 1
+        elif item.__class__ is int:
+            key.append(position(item, shape[axis], axis))
+            out_shape.append(shape[axis])
+            out_strides.append(strides[axis])
+            axis += 1
+        else:
+            ndim = len(item.shape) if item.dtype.kind == "b" else 1
+            if item.dtype.kind == "b" and tuple(item.shape) != shape[axis : axis + ndim]:
+                raise IndexError(
+                    f"boolean index of shape {tuple(item.shape)} does not match the axes it selects from, "
+                    f"{shape[axis : axis + ndim]} of an array of shape {shape}"
+                )
+            key.append(item)
+            out_shape += shape[axis : axis + ndim]
+            out_strides += strides[axis : axis + ndim]
+            axis += ndim
+    return Advanced(tuple(out_shape), tuple(out_strides), offset, tuple(key))

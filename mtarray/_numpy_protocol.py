@@ -1,0 +1,122 @@
+"""NumPy's functions and ufuncs called with mtarray arrays: `np.sin(x)`, `np.add.reduce(x)`, `np.concatenate([x, y])` give mtarray arrays.
+
+A call that one of our functions understands goes to it. Everything else runs in NumPy on the arrays' own memory, and the results
+are wrapped.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+import numpy as np
+
+from . import _array
+from ._array import Array, from_numpy, value, writable
+from ._ops import REGISTRY, Elementwise
+
+
+@functools.cache
+def _twins() -> dict[Any, Any]:
+    """Our function for each NumPy ufunc of the same meaning."""
+    return {op.twin: op.function for op in REGISTRY.values() if isinstance(op, Elementwise) and op.twin.__class__ is np.ufunc} | {
+        np.floor_divide: _array.xp.floor_divide,
+        np.rint: _array.xp.round,
+        np.matmul: getattr(_array.xp, "matmul", None),
+        np.vecdot: getattr(_array.xp, "vecdot", None),
+    }
+
+
+def _to_numpy(x: Any) -> Any:
+    """`x`, nested containers included, with our arrays as NumPy's views of them."""
+    c = x.__class__
+    if c is Array:
+        return value(x)
+    if c is tuple or c is list:
+        return c([_to_numpy(v) for v in x])
+    if c is dict:
+        return {k: _to_numpy(v) for k, v in x.items()}
+    return x
+
+
+def _from_numpy(x: Any) -> Any:
+    """A result of NumPy's with its arrays as ours where we have the dtype."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        return from_numpy(np.asarray(x)) if x.dtype.kind in "biufc" and x.dtype not in (np.float16, np.longdouble, np.clongdouble) else x
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return type(x)(*[_from_numpy(v) for v in x])
+    if x.__class__ in (tuple, list):
+        return x.__class__([_from_numpy(v) for v in x])
+    return x
+
+
+def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The `__array_ufunc__` of Array."""
+    if method == "__call__" and not kwargs:
+        ours = _twins().get(ufunc)
+        if ours is not None and all(isinstance(x, (Array, np.ndarray, np.generic, int, float, complex)) for x in inputs):
+            return ours(*inputs)
+    out = kwargs.get("out")
+    if out is not None:
+        targets = out if isinstance(out, tuple) else (out,)
+        kwargs = {**kwargs, "out": tuple([writable(t, f"np.{ufunc.__name__}: out") if t.__class__ is Array else t for t in targets])}
+    if method == "at":
+        target = inputs[0]
+        plain = (writable(target, f"np.{ufunc.__name__}.at") if target.__class__ is Array else target, *_to_numpy(inputs[1:]))
+    else:
+        plain = _to_numpy(inputs)
+    kwargs = {k: v if k == "out" else _to_numpy(v) for k, v in kwargs.items()}
+    result = getattr(ufunc, method)(*plain, **kwargs)
+    if out is not None:
+        return targets[0] if len(targets) == 1 else targets
+    return _from_numpy(result)
+
+
+_NAMESPACES = {"numpy": "", "numpy.linalg": "linalg", "numpy.fft": "fft"}
+
+
+@functools.cache
+def _mirror(function: Any) -> Any:
+    """Our function of the same name and place as NumPy's, with its signature; or None."""
+    space: Any = _array.xp
+    module = _NAMESPACES.get(getattr(function, "__module__", None) or "numpy")
+    if module is None:
+        return None
+    if module:
+        space = getattr(space, module, None)
+    name = {"concatenate": "concat"}.get(function.__name__, function.__name__)
+    ours = getattr(space, name, None)
+    if ours is None or not callable(ours):
+        return None
+    return ours, inspect.signature(ours)
+
+
+def array_function(function: Any, args: Any, kwargs: Any) -> Any:
+    """The `__array_function__` of Array."""
+    mirror = _mirror(function)
+    if mirror is not None:
+        ours, signature = mirror
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            bound = None  # an argument that only NumPy has
+        if bound is not None and _plain_arguments(bound.arguments.values()):
+            return ours(*args, **kwargs)
+    out = kwargs.get("out")
+    if out.__class__ is Array:
+        kwargs = {**kwargs, "out": writable(out, f"np.{function.__name__}: out")}
+    result = function(*_to_numpy(tuple(args)), **_to_numpy(dict(kwargs)))
+    return out if out.__class__ is Array else _from_numpy(result)
+
+
+def _plain_arguments(values: Any) -> bool:
+    """Whether our function can be given these: no lists where arrays are meant (NumPy converts those, we ask for `asarray`)."""
+    for v in values:
+        if v.__class__ is list and not any(x.__class__ is Array for x in v):
+            return False
+    return True
+
+
+_array.array_ufunc = array_ufunc
+_array.array_function = array_function

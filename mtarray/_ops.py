@@ -1,0 +1,330 @@
+"""Declarations: one decorated function is an op. The registry holds them all; tests, pages and `warmup` iterate over it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import _dispatch
+from ._array import Array
+from ._config import config, is_strict
+from ._dtypes import FLOATING, INTEGER_OR_BOOL, SIGNED, UNSIGNED, DType, dtype_of, float_of, int64, uint64
+from ._dtypes import bool as bool_
+
+REGISTRY: dict[str, Op] = {}
+
+# Elements below which NumPy's own loop is faster than a parallel kernel, by what an element costs. Measured with warm workers.
+CHEAP = 1 << 16  # add, less, where: bound by memory
+MEDIUM = 1 << 15  # sqrt, divide, floor
+DEAR = 1 << 13  # exp, sin, pow: tens of cycles an element
+
+
+class Op:
+    """What the registry knows of every op.
+
+    name, kind ("elementwise", "reduction", "scan", "engine"), section (the module), function (what the user calls), documentation.
+    """
+
+    __slots__ = ("name", "kind", "section", "function", "parameters", "__weakref__")
+
+    def __init__(self, name: str, kind: str, section: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.section = section
+        self.function: Any = None
+        self.parameters: tuple[str, ...] = ()
+        REGISTRY[name] = self
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name} of {self.section}>"
+
+
+class Plan:
+    """How an elementwise op runs for given operand dtypes: in which types it computes, what it returns, below which size NumPy serves."""
+
+    __slots__ = ("ins", "outs", "limit", "kernel")
+
+    def __init__(self, ins: tuple[DType, ...], outs: tuple[DType, ...], limit: int) -> None:
+        self.ins = ins
+        self.outs = outs
+        self.limit = limit
+        self.kernel: Any = None
+
+
+class Elementwise(Op):
+    """An op declared by a scalar function. `twin`: NumPy's function of the same meaning, or None."""
+
+    __slots__ = (
+        "scalar_function", "_scalar", "nin", "nout", "dtypes", "standard", "result", "twin", "limit", "promotes", "compares", "rule",
+        "validate", "plans", "fast", "errors",
+    )  # fmt: skip
+
+    @property
+    def scalar(self) -> Any:
+        """The scalar function, prepared for the kernel generator (its source is read when a kernel is first wanted)."""
+        if self._scalar is None:
+            from ._kernels.source import Scalar
+
+            self._scalar = Scalar(self.scalar_function)
+        return self._scalar
+
+    def plan(self, key: tuple[Any, ...]) -> Plan:
+        """The plan for operands of these dtypes (or Python scalar types), made once. TypeError if the op is not defined for them."""
+        ins, outs, *limit = self.rule(key) if self.rule is not None else self._standard_rule(key)
+        plan = self.plans[key] = Plan(ins, outs, *(limit or (self.limit,)))
+        return plan
+
+    def _standard_rule(self, key: tuple[Any, ...]) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
+        d = self.accept(_dispatch.common(key), key)
+        return (d,) * self.nin, (self.result(d),) * self.nout
+
+    def accept(self, d: DType, key: tuple[Any, ...]) -> DType:
+        """The dtype to compute in: `d`, or for a floating function of integers the float that NumPy would take."""
+        if d in self.dtypes:
+            return d
+        if self.dtypes[-1] in FLOATING and d in INTEGER_OR_BOOL and not any(t in self.dtypes for t in INTEGER_OR_BOOL):
+            return float_of(d)
+        raise TypeError(
+            f"{self.name} is not defined for {d} (operands: {', '.join(k.name if isinstance(k, np.dtype) else k.__name__ for k in key)}); "
+            f"it takes {_dispatch.names(self.dtypes)}"
+        )
+
+    def refresh(self) -> None:
+        """Fill the table of the hot path: only dtypes the standard promises, only NumPy functions that return what we return."""
+        self.fast.clear()
+        if config.kernels != "auto" or self.twin.__class__ is not np.ufunc or self.nout != 1:
+            return
+        for d in self.standard:
+            key = (d,) * self.nin
+            plan = self.plan(key)
+            if self.validate is not None and d not in FLOATING:
+                continue
+            if plan.ins[0] is d:
+                entry = (self.twin, self.limit, plan.outs[0], self.errors or d in FLOATING)
+                self.fast[d] = entry
+                if self.nin == 2 and not self.compares:
+                    for python in (float, int):
+                        if d in FLOATING or (python is int and d is not bool_):
+                            self.fast[d, python] = entry
+
+
+def same(d: DType) -> DType:
+    """Result rule: the dtype computed in."""
+    return d
+
+
+def boolean(d: DType) -> DType:
+    """Result rule: bool."""
+    return bool_
+
+
+def elementwise(
+    *,
+    dtypes: tuple[DType, ...],
+    standard: tuple[DType, ...] | None = None,
+    result: Callable[[DType], DType] = same,
+    numpy: str | Callable[..., Any] | None = None,
+    dunder: str | None = None,
+    limit: int = MEDIUM,
+    promotes: bool = True,
+    rule: Callable[[tuple[Any, ...]], Any] | None = None,
+    validate: Callable[..., None] | None = None,
+    errors: bool = False,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare an op by the scalar function it applies to each element.
+
+    dtypes: for which it is defined (a purely floating op converts integers); standard: those of them the standard promises.
+    result: dtype of the result from the dtype computed in. numpy: NumPy's function of the same meaning, which serves small arrays and is the
+    kernel's oracle in tests. dunder: operator to bind (`"__add__"` binds `__radd__` and `__iadd__` too). limit: elements below which
+    NumPy serves. rule: for ops whose operands do not promote together: (dtypes or scalar types of the operands) -> (dtypes to
+    compute in, dtypes of the results). validate: checks the values of the operands, raising before anything is written.
+    errors: whether NumPy's integer loops can warn.
+    """
+
+    def declare(scalar: Callable[..., Any]) -> Callable[..., Any]:
+        op = Elementwise(scalar.__name__, "elementwise", scalar.__module__)
+        op.scalar_function = scalar
+        op._scalar = None
+        op.parameters = tuple(inspect.signature(scalar).parameters)
+        op.nin = len(op.parameters)
+        op.dtypes = dtypes
+        op.standard = dtypes if standard is None else standard
+        op.result = result
+        op.twin = getattr(np, numpy) if isinstance(numpy, str) else numpy
+        op.nout = op.twin.nout if isinstance(op.twin, np.ufunc) else 1
+        op.limit = limit
+        op.promotes = promotes
+        op.compares = result is boolean
+        op.rule = rule
+        op.validate = validate
+        op.errors = errors
+        op.plans = {}
+        op.fast = {}
+        door = {1: _dispatch.unary_door, 2: _dispatch.binary_door}.get(op.nin, _dispatch.general_door)(op)
+        if dunder is not None:
+            _bind(op, dunder)
+        return publish(op, door, scalar)
+
+    return declare
+
+
+def _bind(op: Elementwise, dunder: str) -> None:
+    if op.nin == 1:
+        setattr(Array, dunder, _dispatch.unary_door(op))
+        return
+    methods = {dunder: _dispatch.binary_door(op, operator=True)}
+    if not op.compares:
+        methods[f"__r{dunder[2:]}"] = _dispatch.reflected_door(op)
+        methods[f"__i{dunder[2:]}"] = lambda self, other, /: _dispatch.inplace(op, self, other)
+    for name, method in methods.items():
+        method.__name__ = name
+        method.__qualname__ = f"Array.{name}"
+        setattr(Array, name, method)
+
+
+def publish(op: Op, door: Callable[..., Any], declaration: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the public function the name, page and signature of its declaration."""
+    positional = [
+        p.replace(kind=p.POSITIONAL_ONLY, annotation=Any) if p.kind is p.POSITIONAL_OR_KEYWORD else p
+        for p in inspect.signature(declaration).parameters.values()
+    ]
+    door.__signature__ = inspect.Signature(positional, return_annotation=Array)  # type: ignore[attr-defined]
+    return _named(op, door, declaration)
+
+
+class Reduction(Op):
+    """An op that folds axes (or, of kind "scan", runs along one) with a scalar function of two values. `twin`: NumPy's ufunc of it."""
+
+    __slots__ = ("scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit")
+
+    @property
+    def scalar(self) -> Any:
+        """The combining function, prepared for the kernel generator."""
+        if self._scalar is None:
+            from ._kernels.source import Scalar
+
+            self._scalar = Scalar(self.scalar_function)
+        return self._scalar
+
+    def accept(self, d: DType) -> None:
+        """TypeError unless the op is defined for this dtype."""
+        if d not in self.dtypes:
+            raise TypeError(f"{self.name} is not defined for {d}; it takes {_dispatch.names(self.dtypes)}")
+        if is_strict() and d not in self.standard:
+            raise TypeError(f"{self.name}: the standard does not define it for {d}, only for {_dispatch.names(self.standard)} (strict mode)")
+
+
+def wide(d: DType) -> DType:
+    """The dtype of sums and products: at least 64 bits for integers, so that they do not overflow early."""
+    if d is bool_ or d in SIGNED:
+        return int64
+    return uint64 if d in UNSIGNED else d
+
+
+def reduction(
+    *,
+    identity: Any,
+    dtypes: tuple[DType, ...],
+    standard: tuple[DType, ...] | None = None,
+    numpy: str | None = None,
+    accumulate: Callable[[DType], DType] | None = None,
+    result: DType | None = None,
+    limit: int = MEDIUM,
+) -> Callable[[Callable[..., Any]], Callable[..., Array]]:
+    """Declare a reduction by the scalar function that combines two values: associative and commutative.
+
+    identity: the result for no elements (None: there is none, and empty arrays are refused). numpy: NumPy's ufunc of the same meaning.
+    accumulate: dtype to combine in, from the operand's; the user may then choose it (`dtype=`). result: dtype of the result if not that.
+    """
+
+    def declare(scalar: Callable[..., Any]) -> Callable[..., Array]:
+        op = _folding(scalar, "reduction", identity, dtypes, standard, numpy, limit)
+        op.accumulate = accumulate
+
+        if accumulate is not None:
+
+            def door(x: Any, /, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
+                x = _dispatch.lift(x, op.name)
+                return _dispatch.reduce(op, x, axis, accumulate(x.dtype) if dtype is None else dtype_of(dtype), None, keepdims)
+        else:
+
+            def door(x: Any, /, axis: Any = None, keepdims: bool = False) -> Array:  # type: ignore[misc]
+                x = _dispatch.lift(x, op.name)
+                return _dispatch.reduce(op, x, axis, x.dtype, result, keepdims)
+
+        return _named(op, door, scalar)
+
+    return declare
+
+
+def scan(
+    *, identity: Any, dtypes: tuple[DType, ...], numpy: str | None = None, accumulate: Callable[[DType], DType] = wide, limit: int = MEDIUM
+) -> Callable[[Callable[..., Any]], Callable[..., Array]]:
+    """Declare a cumulative op by the associative scalar function that combines two values."""
+
+    def declare(scalar: Callable[..., Any]) -> Callable[..., Array]:
+        op = _folding(scalar, "scan", identity, dtypes, None, numpy, limit)
+        op.accumulate = accumulate
+
+        def door(x: Any, /, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
+            x = _dispatch.lift(x, op.name)
+            return _dispatch.scan(op, x, axis, accumulate(x.dtype) if dtype is None else dtype_of(dtype), include_initial)
+
+        return _named(op, door, scalar)
+
+    return declare
+
+
+def _folding(scalar: Any, kind: str, identity: Any, dtypes: Any, standard: Any, numpy: Any, limit: int) -> Reduction:
+    op = Reduction(scalar.__name__, kind, scalar.__module__)
+    op.scalar_function = scalar
+    op._scalar = None
+    op.identity = identity
+    op.dtypes = dtypes
+    op.standard = dtypes if standard is None else standard
+    op.twin = getattr(np, numpy) if numpy else None
+    op.limit = limit
+    op.parameters = ("x",)
+    return op
+
+
+def _named(op: Op, door: Callable[..., Any], declaration: Callable[..., Any]) -> Callable[..., Any]:
+    door.__name__ = declaration.__name__
+    door.__qualname__ = declaration.__qualname__
+    door.__module__ = declaration.__module__
+    door.__doc__ = declaration.__doc__
+    door.op = op  # type: ignore[attr-defined]
+    op.function = door
+    return door
+
+
+class Engine(Op):
+    """A hand-written op: a function of ndarrays and static parameters that returns fresh ndarrays."""
+
+    __slots__ = ("implementation",)
+
+
+def engine(implementation: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare a hand-written op. Positional parameters of the function are arrays (ndarrays inside, Arrays outside), keyword-only ones are static."""
+    op = Engine(implementation.__name__.lstrip("_"), "engine", implementation.__module__)
+    op.implementation = implementation
+
+    def door(*arrays: Array, **static: Any) -> Any:
+        return _dispatch.engine(op, arrays, static)
+
+    return publish(op, door, implementation)
+
+
+def _refresh_all(name: str, _: Any) -> None:
+    if name == "kernels":
+        for op in REGISTRY.values():
+            if isinstance(op, Elementwise):
+                op.refresh()
+
+
+def ready() -> None:
+    """Fill the hot-path tables of all declared ops, and again whenever the kernel mode changes."""
+    config.listen(_refresh_all)

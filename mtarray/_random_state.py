@@ -1,0 +1,106 @@
+"""The state of a random number generator: a key, a counter, and where its children's seeds come from."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from typing import Any, Self
+
+import numpy as np
+
+from ._array import Array, value
+
+_MASK64 = (1 << 64) - 1
+_MASK128 = (1 << 128) - 1
+_BITS = "Philox4x32-10"
+
+
+class Stream:
+    """Key and counter of Philox4x32-10, advanced under a lock."""
+
+    __slots__ = ("__weakref__", "_counter", "_key", "_lock", "_seed_seq")
+
+    def __init__(self, seed: Any = None) -> None:
+        if not hasattr(seed, "generate_state"):
+            if isinstance(seed, Array):
+                seed = value(seed).tolist()
+            try:
+                seed = np.random.SeedSequence(seed)
+            except (TypeError, ValueError) as error:
+                raise type(error)(
+                    f"seed={seed!r:.80} must be None, a non-negative integer, a sequence of them or a SeedSequence ({error})"
+                ) from None
+        words = seed.generate_state(3, np.uint32)
+        self._seed_seq = seed
+        self._key = int(words[0]) | int(words[1]) << 32
+        self._counter = int(words[2]) << 96
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state as a dictionary: "bit_generator", "key" (below 2**64) and "counter" (below 2**128); setting it restores it.
+
+        The counter's low 64 bits count blocks, the top 32 name the stream; the 32 between are 0.
+
+        >>> import mtarray as xp
+        >>> rng = xp.random.default_rng(3)
+        >>> state = rng.state
+        >>> x = rng.random()
+        >>> rng.state = state
+        >>> rng.random() == x
+        True
+        """
+        with self._lock:
+            return {"bit_generator": _BITS, "key": self._key, "counter": self._counter}
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        try:
+            bits, key, counter = state["bit_generator"], operator.index(state["key"]), operator.index(state["counter"])
+        except (TypeError, KeyError) as error:
+            raise TypeError(f"state must be a dictionary with 'bit_generator', 'key' and 'counter', got {state!r:.120}") from error
+        if bits != _BITS:
+            raise ValueError(f"state is of the bit generator {bits!r}, this one is {_BITS!r}")
+        if not (0 <= key <= _MASK64 and 0 <= counter <= _MASK128):
+            raise ValueError(f"state: key={key} must be in [0, 2**64) and counter={counter} in [0, 2**128)")
+        with self._lock:
+            self._key, self._counter = key, counter
+
+    def __getstate__(self) -> tuple[dict[str, Any], Any]:
+        return self.state, self._seed_seq
+
+    def __setstate__(self, state: tuple[dict[str, Any], Any]) -> None:
+        self._lock = threading.Lock()
+        self._seed_seq = state[1]
+        self.state = state[0]
+
+    def __reduce__(self) -> Any:
+        return object.__new__, (type(self),), self.__getstate__()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_BITS})"
+
+    def spawn(self, n_children: int) -> list[Self]:
+        """Independent generators, by NumPy's `SeedSequence.spawn`; each call gives new ones. TypeError if the seed cannot spawn."""
+        if not hasattr(self._seed_seq, "spawn"):
+            raise TypeError(f"the seed of this generator, a {type(self._seed_seq).__name__}, has no method spawn")
+        return [type(self)(s) for s in self._seed_seq.spawn(n_children)]
+
+    def jumped(self, jumps: int = 1) -> Self:
+        """A copy whose counter is `jumps` * 2**96 further on: streams of 2**64 blocks that never overlap, for up to 2**32 jumps."""
+        other = object.__new__(type(self))
+        other.__setstate__(self.__getstate__())
+        other._counter = (other._counter + (operator.index(jumps) << 96)) & _MASK128
+        return other
+
+    def _take(self, blocks: int) -> tuple[int, int]:
+        """Key and counter for a call that uses so many blocks; the next call starts behind them."""
+        with self._lock:
+            start = self._counter
+            low = (start & _MASK64) + blocks
+            # a stream ends after 2**64 blocks; the next one begins rather than that the number of the retry changes
+            stream = (start >> 96) + (low >> 64)
+            self._counter = (stream << 96 | (start >> 64 & 0xFFFFFFFF) << 64 | low & _MASK64) & _MASK128
+            return self._key, start

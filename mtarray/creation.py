@@ -1,0 +1,512 @@
+"""Making arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _strides
+from ._array import Array, broadcast_window, fresh, from_numpy, value, window
+from ._config import is_strict
+from ._devices import device as as_device
+from ._dispatch import lift, run_quietly
+from ._dtypes import COMPLEX, DEFAULT_FLOAT, DEFAULT_INT, INTEGER, DType, dtype_of, promote_weak
+from ._ops import engine
+from ._strides import as_shape
+
+_SCALARS = (bool, int, float, complex)
+
+
+def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | None = None) -> Array:
+    """`obj` as an array: an array of any library (shared without copying where possible, by DLPack), a number, nested sequences,
+    or an object with the buffer protocol or `__array__`.
+
+    dtype: of the result; None keeps that of arrays, and gives int64, float64, complex128 or bool for Python numbers.
+    copy: True always copies, False raises ValueError where a copy is needed, None copies only then.
+    Raises TypeError for strings, objects and dtypes outside the standard, ValueError for ragged sequences.
+
+    >>> import mtarray as xp
+    >>> xp.asarray([[1, 2], [3, 4]], dtype=xp.float32)
+    Array([[1., 2.],
+           [3., 4.]], shape=(2, 2), dtype=float32, device='cpu')
+    """
+    as_device(device)
+    d = None if dtype is None else dtype_of(dtype)
+    if obj.__class__ is Array:
+        x = obj
+    elif obj.__class__ in _SCALARS:
+        if copy is False:
+            raise ValueError("asarray: copy=False, but a Python number has no memory to share")
+        return fresh(_number(obj, d or promote_weak(None, obj.__class__)))
+    elif isinstance(obj, np.ndarray):
+        x = from_numpy(obj)
+    elif isinstance(obj, (list, tuple, range)):
+        if copy is False:
+            raise ValueError("asarray: copy=False, but a sequence has no memory to share")
+        return fresh(_from_sequence(obj, d))
+    else:
+        x = _from_foreign(obj, copy)
+    if d is not None and d is not x._dtype:
+        if copy is False:
+            raise ValueError(f"asarray: copy=False, but {d} from {x._dtype} needs a copy")
+        return convert(x, dtype=d)
+    if copy:
+        return convert(x, dtype=x._dtype)
+    return x
+
+
+array = asarray
+
+
+def _number(obj: Any, d: DType) -> Any:
+    if obj.__class__ is complex and d not in COMPLEX:
+        raise TypeError(f"asarray: the complex number {obj} does not fit dtype {d}")
+    try:
+        return np.asarray(obj, d)
+    except OverflowError:
+        raise OverflowError(f"asarray: the Python integer {obj} is out of bounds for {d}") from None
+    except ValueError as error:
+        raise ValueError(f"asarray: {obj} cannot be represented in {d}: {error}") from None
+
+
+def _from_sequence(obj: Any, d: DType | None) -> Any:
+    obj = _plain(obj)
+    try:
+        out = np.array(obj)
+    except ValueError as error:
+        raise ValueError(f"asarray: the sequences are ragged, all of a depth must have the same length ({error})") from None
+    except OverflowError:
+        raise OverflowError("asarray: an integer is too large for int64") from None
+    if out.dtype.kind == "O":
+        if d is not None and d in INTEGER and all(isinstance(v, int) for v in out.flat):
+            return np.array(obj, d)
+        big = next((v for v in out.flat if isinstance(v, int)), None)
+        if big is not None and abs(big) >= 1 << 63:
+            raise OverflowError(f"asarray: the Python integer {big} is out of bounds for {'uint64' if big > 0 else 'int64'}")
+    if out.dtype.kind not in "biufc":
+        sample = next(iter(out.flat), None)
+        raise TypeError(f"asarray: the sequence holds {sample!r} of type {type(sample).__name__}; elements must be numbers or booleans")
+    if out.size == 0 and d is None:
+        d = DEFAULT_FLOAT
+    if d is None:
+        return out.astype(dtype_of(out.dtype), copy=False)
+    if d not in COMPLEX and out.dtype.kind == "c":
+        raise TypeError(f"asarray: the sequence holds complex numbers, which do not fit dtype {d}")
+    if d in INTEGER and out.dtype.kind in "iu" and out.size:
+        info = np.iinfo(d)
+        low, high = int(out.min()), int(out.max())
+        if low < info.min or high > info.max:
+            raise OverflowError(f"asarray: the Python integer {low if low < info.min else high} is out of bounds for {d}")
+    return run_quietly(out.astype, d, copy=False)
+
+
+def _plain(obj: Any) -> Any:
+    """Nested sequences with our arrays replaced by NumPy's, which `np.array` joins without asking for each element."""
+    if isinstance(obj, (list, tuple)):
+        return [_plain(o) if isinstance(o, (list, tuple)) or o.__class__ is Array else o for o in obj]
+    return value(obj) if obj.__class__ is Array else obj
+
+
+def _from_foreign(obj: Any, copy: bool | None) -> Array:
+    if isinstance(obj, np.generic):
+        if copy is False:
+            raise ValueError("asarray: copy=False, but a NumPy scalar has no memory to share")
+        return fresh(np.array(obj, dtype_of(obj.dtype)))
+    if isinstance(obj, (str, bytes)):
+        raise TypeError(f"asarray: a string ({obj!r:.40}) is not an array of numbers")
+    if hasattr(obj, "__dlpack__") and hasattr(obj, "__dlpack_device__"):
+        return from_dlpack(obj, copy=copy if copy is False else None)
+    if hasattr(obj, "__array__") or hasattr(obj, "__array_interface__"):
+        return from_numpy(np.asarray(obj))
+    try:
+        view = memoryview(obj)
+    except TypeError:
+        pass
+    else:
+        return from_numpy(np.asarray(view))
+    if hasattr(obj, "__len__") and hasattr(obj, "__getitem__"):
+        return fresh(_from_sequence(list(obj), None))
+    raise TypeError(
+        f"asarray: cannot make an array of {obj!r:.60} of type {type(obj).__name__}; give numbers, nested sequences, or an object with "
+        "__dlpack__, __array__ or the buffer protocol"
+    )
+
+
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
+    """An array on the memory of any object with `__dlpack__` (NumPy, PyTorch, JAX, ...); writes are seen by both unless it is read-only.
+
+    device: None or the CPU. copy: True copies, False forbids it. Raises BufferError if the exporter refuses, TypeError for dtypes
+    outside the standard (bfloat16, float16: cast them there first).
+
+    >>> import mtarray as xp, numpy as np
+    >>> a = np.zeros(3)
+    >>> x = xp.from_dlpack(a)
+    >>> x[0] = 5
+    >>> float(a[0])
+    5.0
+    """
+    as_device(device)
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(f"from_dlpack: {x!r:.60} of type {type(x).__name__} has no __dlpack__")
+    if x.__class__ is Array:
+        return x.copy() if copy else window(x, x._shape, x._strides, x._offset)
+    kind, index = x.__dlpack_device__()
+    try:
+        # An array elsewhere is asked to come to the CPU, which the protocol lets its exporter refuse.
+        array = np.from_dlpack(x, device=None if int(kind) == 1 else "cpu", copy=copy)
+    except (RuntimeError, TypeError) as error:
+        if "dtype" in str(error).lower() or "bfloat16" in str(error).lower() or "unsupported" in str(error).lower():
+            raise TypeError(f"from_dlpack: {getattr(x, 'dtype', 'this dtype')} is not a dtype of the standard; cast it first ({error})") from error
+        raise BufferError(f"from_dlpack: {type(x).__name__} on device {(int(kind), index)} was not exported: {error}") from error
+    return from_numpy(array)
+
+
+def frombuffer(buffer: Any, dtype: Any = DEFAULT_FLOAT, count: int = -1, offset: int = 0) -> Array:
+    """A one-dimensional array on the memory of a buffer (read-only if the buffer is).
+
+    >>> import mtarray as xp
+    >>> xp.frombuffer(bytes([1, 2, 3]), dtype=xp.uint8)
+    Array([1, 2, 3], shape=(3,), dtype=uint8, device='cpu')
+    """
+    return from_numpy(np.frombuffer(buffer, dtype_of(dtype), count, offset))
+
+
+def empty(shape: Any, dtype: Any = None, *, device: Any = None) -> Array:
+    """An array of `shape` with arbitrary content. dtype: float64 by default.
+
+    >>> import mtarray as xp
+    >>> xp.empty((2, 3)).shape
+    (2, 3)
+    """
+    as_device(device)
+    return fresh(_allocate(as_shape(shape), DEFAULT_FLOAT if dtype is None else dtype_of(dtype)))
+
+
+def _allocate(shape: Any, d: DType) -> Any:
+    n = d.itemsize
+    for k in shape:
+        n *= k
+    if n >= _POOLED:
+        from ._kernels.cpu import pool
+
+        return pool.empty(shape, d)
+    return np.empty(shape, d)
+
+
+_POOLED = 1 << 17  # bytes; smaller blocks NumPy's own allocator recycles as well
+
+
+def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Array:
+    """Zeros of `shape`. dtype: float64 by default.
+
+    >>> import mtarray as xp
+    >>> xp.zeros(2)
+    Array([0., 0.], shape=(2,), dtype=float64, device='cpu')
+    """
+    as_device(device)
+    # The system hands out zeroed pages lazily: cheaper than clearing recycled memory.
+    return fresh(np.zeros(as_shape(shape), DEFAULT_FLOAT if dtype is None else dtype_of(dtype)))
+
+
+def ones(shape: Any, dtype: Any = None, *, device: Any = None) -> Array:
+    """Ones of `shape`. dtype: float64 by default.
+
+    >>> import mtarray as xp
+    >>> xp.ones((1, 2))
+    Array([[1., 1.]], shape=(1, 2), dtype=float64, device='cpu')
+    """
+    return full(shape, 1, dtype=DEFAULT_FLOAT if dtype is None else dtype, device=device)
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) -> Array:
+    """An array of `shape` with one value everywhere. `fill_value`: a number or a 0-d array; it decides the dtype if none is given.
+
+    >>> import mtarray as xp
+    >>> xp.full((2,), 7)
+    Array([7, 7], shape=(2,), dtype=int64, device='cpu')
+    """
+    as_device(device)
+    shape = as_shape(shape)
+    if fill_value.__class__ not in _SCALARS:
+        fill_value = asarray(fill_value)
+        d = fill_value.dtype if dtype is None else dtype_of(dtype)
+        if d is not fill_value.dtype:
+            fill_value = convert(fill_value, dtype=d)
+        fill_value = value(fill_value)
+    else:
+        d = promote_weak(None, fill_value.__class__) if dtype is None else dtype_of(dtype)
+        fill_value = _number(fill_value, d)
+    out = _allocate(shape, d)
+    try:
+        out[...] = fill_value
+    except ValueError:
+        raise ValueError(f"full: fill_value of shape {fill_value.shape} cannot be broadcast to {shape}") from None
+    return fresh(out)
+
+
+def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Array:
+    """An array of arbitrary content with the shape, and unless `dtype` is given the dtype, of `x`.
+
+    >>> import mtarray as xp
+    >>> xp.empty_like(xp.ones((2, 3))).shape
+    (2, 3)
+    """
+    x = lift(x, "empty_like")
+    return empty(x.shape, dtype=dtype or x.dtype, device=device)
+
+
+def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Array:
+    """Zeros with the shape, and unless `dtype` is given the dtype, of `x`.
+
+    >>> import mtarray as xp
+    >>> xp.zeros_like(xp.asarray([1, 2]))
+    Array([0, 0], shape=(2,), dtype=int64, device='cpu')
+    """
+    x = lift(x, "zeros_like")
+    return zeros(x.shape, dtype=dtype or x.dtype, device=device)
+
+
+def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Array:
+    """Ones with the shape, and unless `dtype` is given the dtype, of `x`.
+
+    >>> import mtarray as xp
+    >>> xp.ones_like(xp.asarray([1, 2]))
+    Array([1, 1], shape=(2,), dtype=int64, device='cpu')
+    """
+    x = lift(x, "ones_like")
+    return full(x.shape, 1, dtype=dtype or x.dtype, device=device)
+
+
+def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Array:
+    """One value everywhere, with the shape, and unless `dtype` is given the dtype, of `x`.
+
+    >>> import mtarray as xp
+    >>> xp.full_like(xp.asarray([1, 2]), 9)
+    Array([9, 9], shape=(2,), dtype=int64, device='cpu')
+    """
+    x = lift(x, "full_like")
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device)
+
+
+def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Array:
+    """Numbers from `start` (0 if only one is given) to before `stop`, `step` apart. Integers give int64, else float64.
+
+    >>> import mtarray as xp
+    >>> xp.arange(2, 8, 2)
+    Array([2, 4, 6], shape=(3,), dtype=int64, device='cpu')
+    """
+    as_device(device)
+    if stop is None:
+        start, stop = 0, start
+    start, stop, step = (a.item() if hasattr(a, "item") else a for a in (start, stop, step))
+    if step == 0:
+        raise ValueError("arange: step=0 never reaches stop")
+    if dtype is None:
+        d = DEFAULT_INT if all(isinstance(a, int) for a in (start, stop, step)) else DEFAULT_FLOAT
+    else:
+        d = dtype_of(dtype)
+    if all(isinstance(a, int) for a in (start, stop, step)):
+        n = len(range(start, stop, step))
+    else:
+        span = (stop - start) / step
+        if span != span or span in (float("inf"), -float("inf")):
+            raise ValueError(f"arange: from {start} to {stop} there is no finite number of steps")
+        n = max(0, -int(-span // 1))
+    if d in INTEGER:
+        if n and isinstance(start, int) and isinstance(step, int):
+            for end in (start, start + (n - 1) * step):
+                info = np.iinfo(d)
+                if not info.min <= end <= info.max:
+                    raise OverflowError(f"arange: {end} is out of bounds for {d}")
+            return fresh(np.arange(start, start + n * step, step, dtype=d) if abs(start + n * step) < 1 << 63 else _steps(start, step, n, d))
+        return fresh(_steps(int(start), int(step), n, d))
+    return fresh(_steps(start, step, n, d))
+
+
+def _steps(start: Any, step: Any, n: int, d: DType) -> Any:
+    if d in INTEGER:
+        return (np.arange(n, dtype=np.uint64) * np.uint64(step % (1 << 64)) + np.uint64(start % (1 << 64))).astype(d)
+    out = np.arange(n, dtype=np.float64)
+    out *= step
+    out += start
+    return out.astype(d, copy=False)
+
+
+def linspace(start: Any, stop: Any, /, num: int = 50, *, dtype: Any = None, device: Any = None, endpoint: bool = True) -> Array:
+    """`num` evenly spaced numbers from `start` to `stop`, which is the last one unless `endpoint=False`.
+
+    dtype: float64, or complex128 for complex ends, by default.
+
+    >>> import mtarray as xp
+    >>> xp.linspace(0, 1, 5)
+    Array([0.  , 0.25, 0.5 , 0.75, 1.  ], shape=(5,), dtype=float64, device='cpu')
+    """
+    as_device(device)
+    start, stop = (a.item() if hasattr(a, "item") else a for a in (start, stop))
+    if num < 0:
+        raise ValueError(f"linspace: num={num} must not be negative")
+    d = None if dtype is None else dtype_of(dtype)
+    if d is None:
+        d = promote_weak(DEFAULT_FLOAT, complex) if complex in (start.__class__, stop.__class__) else DEFAULT_FLOAT
+    out = run_quietly(np.linspace, start, stop, num, endpoint=endpoint, dtype=np.result_type(d, DEFAULT_FLOAT))
+    return fresh(run_quietly(out.astype, d, copy=False))
+
+
+def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Array:
+    """A matrix with ones on diagonal `k` (above the main one if positive) and zeros elsewhere. dtype: float64 by default.
+
+    >>> import mtarray as xp
+    >>> xp.eye(2)
+    Array([[1., 0.],
+           [0., 1.]], shape=(2, 2), dtype=float64, device='cpu')
+    """
+    as_device(device)
+    rows, cols = as_shape((n_rows, n_rows if n_cols is None else n_cols), "(n_rows, n_cols)")
+    return fresh(np.eye(rows, cols, k, DEFAULT_FLOAT if dtype is None else dtype_of(dtype)))
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Array, ...]:
+    """Coordinate arrays of the grid that one-dimensional arrays span, as arrays of its full shape.
+
+    indexing: "xy" (the first two axes are exchanged, as in pictures) or "ij". All arrays have one dtype.
+
+    >>> import mtarray as xp
+    >>> [g.tolist() for g in xp.meshgrid(xp.asarray([1, 2]), xp.asarray([3, 4]))]
+    [[[1, 2], [1, 2]], [[3, 3], [4, 4]]]
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing={indexing!r} must be 'xy' or 'ij'")
+    xs = [lift(a, "meshgrid") for a in arrays]
+    for i, x in enumerate(xs):
+        if x.ndim > 1:
+            raise ValueError(f"meshgrid: array {i} has shape {x.shape}; all must be one-dimensional")
+        if is_strict() and x.dtype is not xs[0].dtype:
+            raise ValueError(f"meshgrid: arrays of {xs[0].dtype} and {x.dtype}; all must have one dtype (strict mode)")
+    places = list(range(len(xs)))
+    if indexing == "xy" and len(xs) > 1:
+        places[0], places[1] = 1, 0
+    shape = [1] * len(xs)
+    for p, x in zip(places, xs):
+        shape[p] = x.size
+    out = []
+    for p, x in zip(places, xs):
+        strides = [0] * len(xs)
+        strides[p] = x._strides[0] if x.ndim else 0
+        out.append(convert(window(x, tuple(shape), tuple(strides), x._offset), dtype=x.dtype))
+    return tuple(out)
+
+
+def tril(x: Any, /, *, k: int = 0) -> Array:
+    """The lower triangles of a stack of matrices: zeros above diagonal `k`. Shape (..., M, N).
+
+    >>> import mtarray as xp
+    >>> xp.tril(xp.ones((2, 2), dtype=xp.int64))
+    Array([[1, 0],
+           [1, 1]], shape=(2, 2), dtype=int64, device='cpu')
+    """
+    return _triangle(x, "tril", k, lower=True)
+
+
+def triu(x: Any, /, *, k: int = 0) -> Array:
+    """The upper triangles of a stack of matrices: zeros below diagonal `k`. Shape (..., M, N).
+
+    >>> import mtarray as xp
+    >>> xp.triu(xp.ones((2, 2), dtype=xp.int64))
+    Array([[1, 1],
+           [0, 1]], shape=(2, 2), dtype=int64, device='cpu')
+    """
+    return _triangle(x, "triu", k, lower=False)
+
+
+def _triangle(x: Any, where: str, k: int, lower: bool) -> Array:
+    x = lift(x, where)
+    if x.ndim < 2:
+        raise ValueError(f"{where}: needs at least 2 dimensions, got shape {x.shape}")
+    return triangle(x, k=k, lower=lower)
+
+
+@engine
+def triangle(x: Any, *, k: int, lower: bool) -> Any:
+    """The lower or upper triangles of a stack of matrices."""
+    return np.tril(x, k) if lower else np.triu(x, k)
+
+
+@engine
+def convert(x: Any, *, dtype: DType) -> Any:
+    """The elements in another dtype, in memory of their own (C order)."""
+    if x.size * max(x.itemsize, dtype.itemsize) < _POOLED:
+        return np.array(x.real if dtype.kind != "c" and x.dtype.kind == "c" else x, dtype, order="C")
+    from ._kernels.cpu import copying, pool
+
+    out = pool.empty(x.shape, dtype)
+    copying.copy(out, x)
+    return out
+
+
+def copy(x: Any, /) -> Array:
+    """A copy with memory of its own.
+
+    >>> import mtarray as xp
+    >>> x = xp.zeros(2); y = xp.copy(x); y[0] = 1; x
+    Array([0., 0.], shape=(2,), dtype=float64, device='cpu')
+    """
+    return asarray(x, copy=True)
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+    """The elements converted to `dtype`, as C does: floats to integers truncate. Complex to real raises TypeError.
+
+    copy: False returns the array itself if it has the dtype already.
+
+    >>> import mtarray as xp
+    >>> xp.astype(xp.asarray([1.7, -1.7]), xp.int32)
+    Array([ 1, -1], shape=(2,), dtype=int32, device='cpu')
+    """
+    as_device(device)
+    x = lift(x, "astype")
+    d = dtype_of(dtype)
+    if x.dtype in COMPLEX and d not in COMPLEX:
+        raise TypeError(f"astype: {x.dtype} to {d} would drop imaginary parts; take xp.real(x), xp.imag(x) or xp.abs(x) first")
+    if d is x.dtype and not copy:
+        return x
+    return convert(x, dtype=d)
+
+
+def broadcast_to(x: Any, /, shape: Any) -> Array:
+    """`x` repeated to `shape`: a read-only view with strides of 0.
+
+    >>> import mtarray as xp
+    >>> xp.broadcast_to(xp.asarray([1, 2]), (2, 2))
+    Array([[1, 2],
+           [1, 2]], shape=(2, 2), dtype=int64, device='cpu')
+    """
+    return broadcast_window(lift(x, "broadcast_to"), as_shape(shape))
+
+
+def broadcast_arrays(*arrays: Any) -> tuple[Array, ...]:
+    """The arrays seen in their common shape, as read-only views where they are repeated.
+
+    >>> import mtarray as xp
+    >>> [x.shape for x in xp.broadcast_arrays(xp.ones((2, 1)), xp.ones(3))]
+    [(2, 3), (2, 3)]
+    """
+    xs = [lift(a, "broadcast_arrays") for a in arrays]
+    shape = _strides.broadcast_shape(*[x._shape for x in xs])
+    return tuple([broadcast_window(x, shape) for x in xs])
+
+
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """The shape that arrays of these shapes broadcast to; ValueError if they do not.
+
+    >>> import mtarray as xp
+    >>> xp.broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    """
+    return _strides.broadcast_shape(*[as_shape(s) for s in shapes])
+
+
+__all__ = [
+    "arange", "array", "asarray", "astype", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "copy", "empty", "empty_like", "eye",
+    "frombuffer", "from_dlpack", "full", "full_like", "linspace", "meshgrid", "ones", "ones_like", "tril", "triu", "zeros", "zeros_like",
+]  # fmt: skip

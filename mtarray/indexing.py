@@ -1,0 +1,91 @@
+"""take and take_along_axis: selection by integer arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._array import Array
+from ._config import config
+from ._dispatch import lift
+from ._dtypes import INTEGER
+from ._ops import engine
+from ._strides import axis_of, broadcast_shape
+from .creation import asarray, broadcast_to
+
+_LARGE = 1 << 14
+
+
+def _indices(indices: Any, where: str) -> Array:
+    out = asarray(indices) if isinstance(indices, (list, tuple)) else lift(indices, f"{where}: indices")
+    if out.size == 0 and isinstance(indices, (list, tuple)):
+        out = out.astype(np.int64)
+    if out.dtype not in INTEGER:
+        raise TypeError(f"{where}: indices must be integers, not {out.dtype}")
+    return out
+
+
+def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Array:
+    """The elements of `x` at `indices` along `axis` (which one-dimensional arrays need not name). Negative indices count from the end.
+
+    Shape: that of `x` with the axis replaced by the shape of `indices`. IndexError for an index out of bounds.
+
+    >>> import mtarray as xp
+    >>> xp.take(xp.asarray([10, 20, 30]), xp.asarray([2, 0]))
+    Array([30, 10], shape=(2,), dtype=int64, device='cpu')
+    """
+    x = lift(x, "take")
+    if axis is None:
+        if x.ndim != 1:
+            raise ValueError(f"take: axis=None needs a one-dimensional array, this one has shape {x.shape}; name the axis")
+        axis = 0
+    return taken(x, _indices(indices, "take"), axis=axis_of(axis, x.ndim))
+
+
+@engine
+def taken(x: Any, indices: Any, *, axis: int) -> Any:
+    """Elements of an axis by integer indices."""
+    if indices.size and x.shape[axis] == 0:
+        raise IndexError(f"take: axis {axis} of shape {x.shape} has no elements to take")
+    if x.size and indices.size * (x.size // x.shape[axis]) >= _LARGE and config.kernels != "python":
+        from ._kernels.cpu import gather
+
+        return gather.take(x, indices, axis)
+    return np.asarray(np.take(x, indices, axis))
+
+
+def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Array:
+    """For each line of `x` along `axis` the elements at the indices in the same line of `indices`; the other axes broadcast.
+
+    >>> import mtarray as xp
+    >>> xp.take_along_axis(xp.asarray([[10, 20], [30, 40]]), xp.asarray([[1], [0]]), axis=1)
+    Array([[20],
+           [30]], shape=(2, 1), dtype=int64, device='cpu')
+    """
+    x, indices = lift(x, "take_along_axis"), _indices(indices, "take_along_axis")
+    if indices.ndim != x.ndim:
+        raise ValueError(f"take_along_axis: x has shape {x.shape}, indices {indices.shape}; they must have as many dimensions")
+    a = axis_of(axis, x.ndim)
+    try:
+        rest = broadcast_shape(x._shape[:a] + (1,) + x._shape[a + 1 :], indices._shape[:a] + (1,) + indices._shape[a + 1 :])
+    except ValueError as error:
+        raise ValueError(f"take_along_axis: beside axis {a}, {error}") from None
+    return taken_along(
+        broadcast_to(x, rest[:a] + (x._shape[a],) + rest[a + 1 :]),
+        broadcast_to(indices, rest[:a] + (indices._shape[a],) + rest[a + 1 :]),
+        axis=a,
+    )
+
+
+@engine
+def taken_along(x: Any, indices: Any, *, axis: int) -> Any:
+    """Elements of each line by the indices of the same line."""
+    if indices.size >= _LARGE and config.kernels != "python":
+        from ._kernels.cpu import gather
+
+        return gather.take_along_axis(x, indices, axis)
+    return np.asarray(np.take_along_axis(x, indices, axis))
+
+
+__all__ = ["take", "take_along_axis"]

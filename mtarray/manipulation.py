@@ -1,0 +1,345 @@
+"""Shapes and axes. Views where strides allow; joining and repeating make new arrays."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _strides
+from ._array import Array, window
+from ._config import is_strict
+from ._dispatch import lift
+from ._dtypes import promote, standard_promotion
+from ._ops import engine
+from ._strides import as_shape, axes_of, axis_of
+from .creation import convert
+
+
+def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Array:
+    """The elements in C order in another shape; one length may be -1. A view where strides allow, else a copy.
+
+    copy: True always copies, False raises ValueError where a copy is needed.
+
+    >>> import mtarray as xp
+    >>> xp.reshape(xp.arange(6), (2, -1))
+    Array([[0, 1, 2],
+           [3, 4, 5]], shape=(2, 3), dtype=int64, device='cpu')
+    """
+    x = lift(x, "reshape")
+    try:
+        wanted = (operator.index(shape),)
+    except TypeError:
+        wanted = tuple([operator.index(n) for n in shape])
+    if any(n < -1 for n in wanted):
+        raise ValueError(f"reshape: shape={wanted} has a negative length")
+    try:
+        new = _strides.resolve_reshape(x.size, wanted)
+    except ValueError:
+        raise ValueError(f"reshape: an array of shape {x.shape} ({x.size} elements) cannot be reshaped to {wanted}") from None
+    if copy:
+        x = convert(x, dtype=x.dtype)
+    strides = _strides.reshape(x._shape, x._strides, new)
+    if strides is None:
+        if copy is False:
+            raise ValueError(f"reshape: copy=False, but strides {x._strides} of shape {x.shape} need a copy to become {new}")
+        x = convert(x, dtype=x.dtype)
+        strides = _strides.contiguous(new)
+    return window(x, new, strides, x._offset)
+
+
+def permute_dims(x: Any, /, axes: Any) -> Array:
+    """The view with dimension i taken from dimension axes[i].
+
+    >>> import mtarray as xp
+    >>> xp.permute_dims(xp.ones((2, 3, 4)), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
+    x = lift(x, "permute_dims")
+    order = _strides.permutation(axes, x.ndim)
+    return window(x, tuple([x._shape[i] for i in order]), tuple([x._strides[i] for i in order]), x._offset)
+
+
+def moveaxis(x: Any, source: Any, destination: Any, /) -> Array:
+    """The view with axes `source` brought to the places `destination`; the others keep their order.
+
+    >>> import mtarray as xp
+    >>> xp.moveaxis(xp.ones((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    x = lift(x, "moveaxis")
+    src, dst = axes_of(_given(source), x.ndim, "source"), axes_of(_given(destination), x.ndim, "destination")
+    if len(src) != len(dst):
+        raise ValueError(f"moveaxis: source={source} and destination={destination} name different numbers of axes")
+    return permute_dims(x, _strides.moved(x.ndim, src, dst))
+
+
+def _given(axis: Any) -> Any:
+    if axis is None:
+        raise TypeError("an axis or a tuple of axes is needed, not None")
+    return axis
+
+
+def matrix_transpose(x: Any, /) -> Array:
+    """The view with the last two dimensions exchanged.
+
+    >>> import mtarray as xp
+    >>> xp.matrix_transpose(xp.ones((5, 2, 3))).shape
+    (5, 3, 2)
+    """
+    return lift(x, "matrix_transpose").mT
+
+
+def expand_dims(x: Any, /, axis: Any = 0) -> Array:
+    """The view with dimensions of length 1 inserted, so that they stand at `axis` (an int or a tuple) of the result.
+
+    >>> import mtarray as xp
+    >>> xp.expand_dims(xp.ones(3), axis=0).shape
+    (1, 3)
+    """
+    x = lift(x, "expand_dims")
+    added = len(axis) if isinstance(axis, (tuple, list)) else 1
+    at = axes_of(_given(axis), x.ndim + added)
+    old = iter(zip(x._shape, x._strides))
+    pairs = [(1, 0) if i in at else next(old) for i in range(x.ndim + added)]
+    return window(x, tuple([n for n, _ in pairs]), tuple([s for _, s in pairs]), x._offset)
+
+
+def squeeze(x: Any, /, axis: Any) -> Array:
+    """The view without the dimensions `axis` (an int or a tuple), which must have length 1.
+
+    >>> import mtarray as xp
+    >>> xp.squeeze(xp.ones((1, 3)), axis=0).shape
+    (3,)
+    """
+    x = lift(x, "squeeze")
+    drop = axes_of(_given(axis), x.ndim)
+    for a in drop:
+        if x._shape[a] != 1:
+            raise ValueError(f"squeeze: axis {a} of shape {x.shape} has length {x._shape[a]}, not 1")
+    keep = [i for i in range(x.ndim) if i not in drop]
+    return window(x, tuple([x._shape[i] for i in keep]), tuple([x._strides[i] for i in keep]), x._offset)
+
+
+def flip(x: Any, /, *, axis: Any = None) -> Array:
+    """The view with the order of elements reversed along `axis` (None: along all).
+
+    >>> import mtarray as xp
+    >>> xp.flip(xp.arange(3))
+    Array([2, 1, 0], shape=(3,), dtype=int64, device='cpu')
+    """
+    x = lift(x, "flip")
+    strides, offset = list(x._strides), x._offset
+    if 0 not in x._shape:
+        for a in axes_of(axis, x.ndim):
+            offset += (x._shape[a] - 1) * strides[a]
+            strides[a] = -strides[a]
+    else:
+        axes_of(axis, x.ndim)
+    return window(x, x._shape, tuple(strides), offset)
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
+    """The views that `axis` is a stack of.
+
+    >>> import mtarray as xp
+    >>> [v.tolist() for v in xp.unstack(xp.asarray([[1, 2], [3, 4]]))]
+    [[1, 2], [3, 4]]
+    """
+    x = lift(x, "unstack")
+    if x.ndim == 0:
+        raise ValueError("unstack: a 0-d array has no axis")
+    a = axis_of(axis, x.ndim)
+    shape, strides = x._shape[:a] + x._shape[a + 1 :], x._strides[:a] + x._strides[a + 1 :]
+    return tuple([window(x, shape, strides, x._offset + i * x._strides[a]) for i in range(x._shape[a])])
+
+
+def _joined(arrays: Any, where: str) -> list[Array]:
+    if isinstance(arrays, Array):
+        xs = list(arrays)
+    elif isinstance(arrays, (Sequence, Iterator)) or hasattr(arrays, "__iter__"):
+        xs = [lift(a, where) for a in arrays]
+    else:
+        raise TypeError(f"{where}: expected a sequence of arrays, got {type(arrays).__name__}")
+    if not xs:
+        raise ValueError(f"{where}: at least one array is needed")
+    return xs
+
+
+def _one_dtype(xs: list[Array], where: str) -> Any:
+    if is_strict():
+        for x in xs[1:]:
+            if not standard_promotion(xs[0].dtype, x.dtype):
+                raise TypeError(f"{where}: the standard does not define the promotion of {xs[0].dtype} and {x.dtype} (strict mode)")
+    return promote(*[x.dtype for x in xs])
+
+
+def concat(arrays: Any, /, *, axis: int | None = 0, dtype: Any = None) -> Array:
+    """The arrays joined along an existing axis (None: flattened first). They promote to one dtype.
+
+    >>> import mtarray as xp
+    >>> xp.concat([xp.asarray([1, 2]), xp.asarray([3])])
+    Array([1, 2, 3], shape=(3,), dtype=int64, device='cpu')
+    """
+    xs = _joined(arrays, "concat")
+    if axis is None:
+        xs, axis = [reshape(x, (-1,)) for x in xs], 0
+    first = xs[0]
+    if first.ndim == 0:
+        raise ValueError("concat: 0-d arrays have no axis to join along; use stack")
+    a = axis_of(axis, first.ndim)
+    for i, x in enumerate(xs):
+        if x.ndim != first.ndim or x._shape[:a] + x._shape[a + 1 :] != first._shape[:a] + first._shape[a + 1 :]:
+            raise ValueError(f"concat: shapes {first.shape} and {x.shape} (array {i}) must agree in all axes but {a}")
+    d = _one_dtype(xs, "concat") if dtype is None else np.dtype(dtype)
+    return join(*xs, axis=a, dtype=d)
+
+
+@engine
+def join(*arrays: Any, axis: int, dtype: Any) -> Any:
+    """Arrays joined along an axis, converted to one dtype."""
+    if sum(a.nbytes for a in arrays) < _LARGE:
+        return np.concatenate(arrays, axis, dtype=dtype, casting="unsafe")
+    from ._kernels.cpu import copying, pool
+
+    shape = list(arrays[0].shape)
+    shape[axis] = sum(a.shape[axis] for a in arrays)
+    out = pool.empty(tuple(shape), dtype)
+    at = 0
+    index = [slice(None)] * len(shape)
+    for a in arrays:
+        index[axis] = slice(at, at + a.shape[axis])
+        at += a.shape[axis]
+        copying.copy(out[tuple(index)], a)
+    return out
+
+
+_LARGE = 1 << 18  # bytes from which a parallel copy pays
+
+
+def stack(arrays: Any, /, *, axis: int = 0) -> Array:
+    """Arrays of one shape joined along a new axis.
+
+    >>> import mtarray as xp
+    >>> xp.stack([xp.asarray([1, 2]), xp.asarray([3, 4])], axis=1)
+    Array([[1, 3],
+           [2, 4]], shape=(2, 2), dtype=int64, device='cpu')
+    """
+    xs = _joined(arrays, "stack")
+    for i, x in enumerate(xs):
+        if x.shape != xs[0].shape:
+            raise ValueError(f"stack: shapes {xs[0].shape} and {x.shape} (array {i}) must be the same")
+    a = axis_of(axis, xs[0].ndim + 1)
+    return join(*[expand_dims(x, a) for x in xs], axis=a, dtype=_one_dtype(xs, "stack"))
+
+
+def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Array:
+    """The elements moved by `shift` places along `axis`, those pushed over the end coming back at the start.
+
+    shift, axis: ints or tuples that pair up; axis None rolls the flattened array.
+
+    >>> import mtarray as xp
+    >>> xp.roll(xp.arange(4), 1)
+    Array([3, 0, 1, 2], shape=(4,), dtype=int64, device='cpu')
+    """
+    x = lift(x, "roll")
+    if axis is None:
+        if isinstance(shift, (tuple, list)):
+            shift = sum(shift)
+        return reshape(roll(reshape(x, (-1,)), shift, axis=0), x.shape)
+    axes = tuple([axis_of(a, x.ndim) for a in (axis if isinstance(axis, (tuple, list)) else (axis,))])
+    shifts = tuple(shift) if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
+    if len(shifts) != len(axes):
+        if len(axes) != 1:
+            raise ValueError(f"roll: shift={shift} and axis={axis} do not pair up")
+        axes = axes * len(shifts)
+    total = [0] * x.ndim
+    for s, a in zip(shifts, axes):
+        total[a] += operator.index(s)
+    out = x
+    for a, s in enumerate(total):
+        n = x._shape[a]
+        if n and s % n:
+            index = [slice(None)] * x.ndim
+            tail, head = list(index), list(index)
+            tail[a], head[a] = slice(n - s % n, None), slice(None, n - s % n)
+            out = join(out[tuple(tail)], out[tuple(head)], axis=a, dtype=x.dtype)
+    return convert(x, dtype=x.dtype) if out is x else out
+
+
+def tile(x: Any, repetitions: Any, /) -> Array:
+    """The whole array repeated `repetitions[i]` times along each axis; missing axes count as 1 on either side.
+
+    >>> import mtarray as xp
+    >>> xp.tile(xp.asarray([1, 2]), (2, 2))
+    Array([[1, 2, 1, 2],
+           [1, 2, 1, 2]], shape=(2, 4), dtype=int64, device='cpu')
+    """
+    x = lift(x, "tile")
+    times = as_shape(repetitions, "repetitions")
+    ndim = max(len(times), x.ndim)
+    times = (1,) * (ndim - len(times)) + times
+    shape = (1,) * (ndim - x.ndim) + x._shape
+    strides = (0,) * (ndim - x.ndim) + x._strides
+    apart = [n for t, k in zip(times, shape) for n in (t, k)]
+    steps = [s for k in strides for s in (0, k)]
+    return reshape(convert(window(x, tuple(apart), tuple(steps), x._offset), dtype=x.dtype), tuple([t * n for t, n in zip(times, shape)]))
+
+
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Array:
+    """Each element repeated along `axis` (None: of the flattened array).
+
+    repeats: an int, or one count per element of the axis (an integer array or sequence; length 1 serves all).
+
+    >>> import mtarray as xp
+    >>> xp.repeat(xp.asarray([1, 2]), 2)
+    Array([1, 1, 2, 2], shape=(4,), dtype=int64, device='cpu')
+    """
+    x = lift(x, "repeat")
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    a = axis_of(axis, x.ndim)
+    n = x._shape[a]
+    if isinstance(repeats, (list, tuple)):
+        repeats = np.asarray(repeats)
+    if not isinstance(repeats, int):
+        counts = lift(repeats, "repeat: repeats")
+        if counts.dtype.kind not in "iu":
+            raise TypeError(f"repeat: repeats must be integers, not {counts.dtype}")
+        if counts.size == 1:
+            repeats = int(counts.item())
+        else:
+            if counts.shape != (n,):
+                raise ValueError(f"repeat: repeats of shape {counts.shape} must be an integer or have shape ({n},), the length of axis {a}")
+            return repeat_by(x, counts, axis=a)
+    if repeats < 0:
+        raise ValueError(f"repeat: repeats={repeats} must not be negative")
+    shape, strides = x._shape, x._strides
+    spread = window(x, shape[: a + 1] + (repeats,) + shape[a + 1 :], strides[: a + 1] + (0,) + strides[a + 1 :], x._offset)
+    return reshape(convert(spread, dtype=x.dtype), shape[:a] + (n * repeats,) + shape[a + 1 :])
+
+
+@engine
+def repeat_by(x: Any, counts: Any, *, axis: int) -> Any:
+    """Elements repeated by one count each."""
+    if counts.size and counts.min() < 0:
+        raise ValueError("repeat: repeats must not be negative")
+    return np.repeat(x, counts, axis)
+
+
+def split_at(x: Array, axis: int, ends: Sequence[int]) -> list[Array]:
+    """Views of `x` cut along `axis` before each of the positions."""
+    out, start = [], 0
+    index: list[Any] = [slice(None)] * x.ndim
+    for end in [*ends, None]:
+        index[axis] = slice(start, end)
+        out.append(x[tuple(index)])
+        start = end if end is not None else start
+    return out
+
+
+__all__ = [
+    "concat", "expand_dims", "flip", "matrix_transpose", "moveaxis", "permute_dims", "repeat", "reshape", "roll", "squeeze", "stack", "tile", "unstack",
+]  # fmt: skip

@@ -1,0 +1,80 @@
+"""sort and argsort."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._array import Array
+from ._config import config
+from ._dispatch import lift
+from ._dtypes import COMPLEX
+from ._config import is_strict
+from ._ops import engine
+from ._strides import axis_of
+
+_LARGE = 1 << 12
+
+
+def _prepared(x: Any, where: str, axis: Any) -> tuple[Array, int]:
+    x = lift(x, where)
+    if x.dtype in COMPLEX and is_strict():
+        raise TypeError(f"{where}: the standard does not define an order of {x.dtype} (strict mode)")
+    if x.ndim == 0:
+        raise ValueError(f"{where}: a 0-d array has no axis")
+    return x, axis_of(axis, x.ndim)
+
+
+def sort(x: Any, /, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Array:
+    """The elements sorted along `axis` (None: of the flattened array). NaN comes last (first when descending).
+
+    >>> import mtarray as xp
+    >>> xp.sort(xp.asarray([3, 1, 2]), descending=True)
+    Array([3, 2, 1], shape=(3,), dtype=int64, device='cpu')
+    """
+    if axis is None:
+        x, axis = lift(x, "sort").reshape(-1), 0
+    x, a = _prepared(x, "sort", axis)
+    return sorted_along(x, axis=a, descending=bool(descending), stable=bool(stable))
+
+
+@engine
+def sorted_along(x: Any, *, axis: int, descending: bool, stable: bool) -> Any:
+    """Elements in order along an axis."""
+    if x.size >= _LARGE and config.kernels != "python":
+        from ._kernels.cpu import sort as kernels
+
+        return kernels.sort(x, axis, descending, stable)
+    out = np.sort(x, axis, kind="stable" if stable else None)
+    return np.ascontiguousarray(np.flip(out, axis) if descending else out)
+
+
+def argsort(x: Any, /, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Array:
+    """Indices that sort along `axis` (None: the flattened array), as int64. Equal elements keep their order if `stable`.
+
+    >>> import mtarray as xp
+    >>> xp.argsort(xp.asarray([3, 1, 2]))
+    Array([1, 2, 0], shape=(3,), dtype=int64, device='cpu')
+    """
+    if axis is None:
+        x, axis = lift(x, "argsort").reshape(-1), 0
+    x, a = _prepared(x, "argsort", axis)
+    return order_along(x, axis=a, descending=bool(descending), stable=bool(stable))
+
+
+@engine
+def order_along(x: Any, *, axis: int, descending: bool, stable: bool) -> Any:
+    """Indices that put an axis in order."""
+    if x.size >= _LARGE and config.kernels != "python":
+        from ._kernels.cpu import sort as kernels
+
+        return kernels.argsort(x, axis, descending, stable)
+    if not descending:
+        return np.ascontiguousarray(np.argsort(x, axis, kind="stable" if stable else None), np.int64)
+    # The reverse of a stable sort of the reverse: descending, and ties in their original order.
+    back = np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
+    return np.ascontiguousarray(x.shape[axis] - 1 - back, np.int64)
+
+
+__all__ = ["argsort", "sort"]
