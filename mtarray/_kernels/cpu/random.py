@@ -8,6 +8,8 @@ Up to `SMALL` elements NumPy evaluates the formulas, unless the kernel is alread
 compiled for a handful of numbers. Parameters must be valid (the public functions check); scratch is at most a few MiB.
 """
 
+import sys
+
 import numpy as np
 
 from . import pool, random_core
@@ -41,12 +43,16 @@ def _words_at(key, counter, block, retry):
     return random_core.philox(block, retry[None], np.full(1, counter >> 96, np.uint64), np.full(1, key, np.uint64))
 
 
+def set_mode(mode):
+    """Tiers: "auto", "numba" (kernels at every size) or "python" (nothing compiled). The numbers are the same."""
+    global SMALL
+    SMALL = {"auto": 2048, "numba": -1, "python": 1 << 63}[mode]
+
+
 def _kernel(kind, name, dtype, n):
     """The compiled kernel's module, or None where NumPy serves."""
-    import sys
-
     kernels = sys.modules.get(__package__ + ".random_kernels")
-    if n <= SMALL and not (kernels and kernels.loaded(kind, name, dtype.name)):
+    if n <= SMALL and (SMALL > 1 << 62 or not kernels or not kernels.loaded(kind, name, dtype.name)):
         return None
     from . import random_kernels
 
@@ -98,7 +104,8 @@ def dense(name, key, counter, shape, dtype, loc=0.0, scale=1.0, out=None):
             target[...] = (z * scale + loc).reshape(shape)
     else:
         parameters = np.array([loc, scale], np.float64)
-        _run(kernels, kernels.address("dense", name, dtype.name), blocks(name, n), kernels.CHUNK_BLOCKS, key, counter, target, n, parameters)
+        fn = kernels.address("dense", name, dtype.name)
+        _run(kernels, fn, blocks(name, n), kernels.CHUNK_BLOCKS, key, counter, target, n, parameters)
     return _finish(out, target)
 
 
@@ -199,20 +206,18 @@ def attempts(name, key, counter, shape, dtype, a, b=0.0, out=None):
     out, target = _output(shape, dtype, out)
     if n == 0:
         return out
-    a = np.broadcast_to(np.asarray(a, np.float64), shape)
-    b = np.broadcast_to(np.asarray(b, np.float64), shape)
+    a, b = np.broadcast_to(np.asarray(a), shape), np.broadcast_to(np.asarray(b), shape)
     kernels = _kernel("attempts", name, dtype, n)
     flat = target.reshape(-1)
     whole = a.size == 0 or (_piece(a, 0, n).size == 1 and _piece(b, 0, n).size == 1)
     step = n if whole and kernels else PIECE
     for lo in range(0, n, step):
         hi = min(n, lo + step)
-        pa, pb = _piece(a, lo, hi), _piece(b, lo, hi)
+        pa, pb = (np.ascontiguousarray(_piece(p, lo, hi), np.float64) for p in (a, b))
         if kernels is None:
             flat[lo:hi] = _attempt(name, key, counter, lo, hi, pa, pb)
         else:
             at = kernels.driver.address
-            pa, pb = np.ascontiguousarray(pa), np.ascontiguousarray(pb)
             parameters = np.array([at(pa), pa.size > 1, at(pb), pb.size > 1], np.int64)
             moved = (counter & ~_MASK64) | ((counter + lo) & _MASK64)
             fn = kernels.address("attempts", name, dtype.name)

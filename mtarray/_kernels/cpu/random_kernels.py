@@ -24,8 +24,8 @@ CHUNK_BLOCKS = 4096
 CHUNK_ELEMENTS = 2048
 _POINTER = {"float32": "f4", "float64": "f8", "int8": "i1", "int16": "i2", "int32": "i4", "int64": "i8",
             "uint8": "u1", "uint16": "u2", "uint32": "u4", "uint64": "u8", "bool": "u1"}  # fmt: skip
-_NUMBA = dict(zip(_POINTER, ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "uint8"), strict=True))
-_SIZE = {"float32": 4, "float64": 8, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8, "bool": 1}
+_NUMBA = {name: "uint8" if name == "bool" else name for name in _POINTER}
+_SIZE = {name: int(pointer[1]) for name, pointer in _POINTER.items()}
 _addresses = {}
 
 
@@ -49,13 +49,15 @@ def _dense(name, per, dtype):
     cast = _NUMBA[dtype]
 
     def words(indent):
-        lines = f"{indent}w0, w1, w2, w3 = philox(first + np.uint64(lo + i), retry, stream, key)\n{indent}{results} = {name}(w0, w1, w2, w3)\n"
+        lines = f"{indent}w0, w1, w2, w3 = philox(first + np.uint64(lo + i), retry, stream, key)\n"
+        lines += f"{indent}{results} = {name}(w0, w1, w2, w3)\n"
         return lines + "".join(f"{indent}r{j} = types.{cast}(t{j} * scale + loc)\n" for j in range(per))
 
     return (
         f"{_ARGUMENTS}    loc = f8(ld64(args + 40))[0]\n    scale = f8(ld64(args + 40))[1]\n"
         f"    out = {_POINTER[dtype]}(ld64(args) + {per * _SIZE[dtype]} * lo)\n"
-        f"    for i in range(min(hi, n // {per}) - lo):\n{words('        ')}{_stores(per, '        ', f'{per} * i')}{_tail(per, words('        '))}"
+        f"    for i in range(min(hi, n // {per}) - lo):\n{words('        ')}{_stores(per, '        ', f'{per} * i')}"
+        f"{_tail(per, words('        '))}"
     )
 
 
@@ -164,7 +166,8 @@ def _attempts(name, blocks, dtype):
             f"                v[i] = select({name}_is_small(a[i], b[i]), {name}_end(k[i], a[i], b[i]), v[i])\n"
         )
     return body + (
-        "        for i in range(m):\n            value = v[i]\n            if value != value:\n                block = first + np.uint64(e + i)\n"
+        "        for i in range(m):\n            value = v[i]\n            if value != value:\n"
+        "                block = first + np.uint64(e + i)\n"
         "                number = U0\n                accepted = False\n"
         f"                while not accepted and number < np.uint64({(random_core.MOST_ATTEMPTS - 1) * blocks}):\n"
         f"                    number += np.uint64({blocks})\n{attempt(' ' * 20, 'number')}"

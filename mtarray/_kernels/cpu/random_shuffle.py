@@ -9,8 +9,8 @@ import inspect
 
 import numpy as np
 
-from . import pool, random_core
-from .random import SMALL, _draw_integers, _signed
+from . import pool, random, random_core
+from .random import _draw_integers, _signed
 
 LEAF = 1 << 15
 _CHUNK = 1 << 16
@@ -90,7 +90,7 @@ def blocks(n):
 
 def permutation(key, counter, n):
     """A random permutation of range(n), int64 of shape (n,). Scratch: up to n / 8 bytes."""
-    if n <= SMALL and "shuffle" not in _addresses:
+    if n <= random.SMALL and (random.SMALL > 1 << 62 or "shuffle" not in _addresses):
         return _fisher_yates(key, counter, n)
     from . import driver
 
