@@ -1,7 +1,8 @@
 """LLVM intrinsics that kernels are written with: raw pointers, calls by address, streaming stores, vector scans."""
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -171,3 +172,15 @@ def copy64(tyctx, dst, src, nbytes):
             b.store(b.load(b.inttoptr(b.add(a[1], off), V.as_pointer()), align=1), b.inttoptr(b.add(a[0], off), V.as_pointer()), align=1)
         return ctx.get_dummy_value()
     return types.void(types.int64, types.int64, types.int64), cg
+
+tr16_8 = _tr(16, 8)
+tr16_16 = _tr(16, 16)
+
+
+@njit(forceinline=True, error_model="numpy")
+def float_to_u8(x):
+    """uint64 of a float as C compilers convert it on x86: signed conversion, the upper half shifted down and back (NaN gives 2**63)."""
+    x = np.float64(x)
+    high = not (x < 9223372036854775808.0)
+    low = np.uint64(np.int64(x - 9223372036854775808.0 if high else x))
+    return low ^ np.uint64(0x8000000000000000) if high else low

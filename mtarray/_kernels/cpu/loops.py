@@ -1,0 +1,274 @@
+"""Source of the loops of elementwise kernels: flat runs, rows of any strides, tiles with register transposes.
+
+A loop is written for the dtypes and the inner classes (`layout.Walk.classes`) of its operands, so that the compiler sees unit
+strides and hoists single values. Three ways to store: "direct"; "scratch", through a block in the first-level cache, for outputs
+that are also inputs (the compiler's check for overlap would choose its scalar loop) and for functions that look at a block of
+results again; "stream", the same block written past the caches. Scratch: 8 KiB for each output, and one tile per transposed input.
+"""
+
+import numpy as np
+
+BLOCK_BYTES = 8192
+TILE = {1: (64, 64), 2: (64, 64), 4: (32, 128), 8: (32, 64), 16: (16, 32)}  # rows x columns by the largest item size
+_TRANSPOSE = {1: "tr16_8", 2: "tr16_16", 4: "tr8_32", 8: "tr8_64"}
+_ORDER = {1: 16, 2: 16, 4: 8, 8: 8}
+
+
+def pointer(dtype):
+    """Name of the pointer cast for arrays of dtype; bool is stored as uint8."""
+    return "u1" if dtype.kind == "b" else {"f": "f", "i": "i", "u": "u", "c": "c"}[dtype.kind] + str(dtype.itemsize)
+
+
+def converted(text, source, target):
+    """Expression for a value of an array of `source`, as a kernel computes with it in `target`."""
+    if target.kind == "b":
+        return f"({text} != 0)"
+    if source.kind == "b":
+        source = np.dtype(np.uint8)
+    if source == target:
+        return text
+    if source.kind == "c" and target.kind != "c":
+        text, source = f"{text}.real", np.empty(0, source).real.dtype
+        if source == target:
+            return text
+    if source.kind == "f" and target.kind in "iu":
+        # What C compilers make of it, so what NumPy gives, out of range as well.
+        if target == np.uint64:
+            return f"float_to_u8({text})"
+        return f"np.{target.name}(np.{'int32' if target.itemsize < 4 else 'int64'}({text}))" if target != np.int32 else f"np.int32({text})"
+    return f"np.{target.name}({text})"
+
+
+def stored(text, dtype):
+    """Expression for a result, whatever its type, as it is stored in an array of dtype."""
+    return f"np.uint8({text} != 0)" if dtype.kind == "b" else f"np.{dtype.name}({text})"
+
+
+class Loop:
+    """What one element does.
+
+    `ins`, `outs`: dtypes of the arrays. `load(k, text)`: expression of operand k from its stored value. `body(names)`: lines and
+    result expressions from the operands' names. `again(names)`: the same, complete, for elements of which `body` gave NaN, or None.
+    """
+
+    def __init__(self, ins, outs, load, body, again=None):
+        self.ins, self.outs, self.load, self.body, self.again = ins, outs, load, body, again
+
+    @property
+    def block(self):
+        """Elements of a block."""
+        return min(2048, BLOCK_BYTES // max(d.itemsize for d in self.outs))
+
+    def elements(self, indent, count, classes):
+        """Lines of the loop over `count` elements: operand k at p<k>, or x<k> + bytes; results to d<i> (step g<i> when not unit)."""
+        pad = " " * indent
+        outs, ins = classes[: len(self.outs)], classes[len(self.outs) :]
+        names = [f"v{k}" for k in range(len(ins))]
+        at = {"u": "p{k}[j]", "t": "p{k}[j]", "0": "p{k}[0]", "s": "p{k}[j * e{k}]", "b": "{t}(x{k} + j * c{k})[0]"}
+        loads = [f"v{k} = {self.load(k, at[c].format(k=k, t=pointer(self.ins[k])))}" for k, c in enumerate(ins)]
+        fixed = [line for line, c in zip(loads, ins, strict=True) if c == "0"]
+        moving = [line for line, c in zip(loads, ins, strict=True) if c != "0"]
+        to = {"u": "d{i}[j] = {v}", "s": "d{i}[j * g{i}] = {v}", "b": "{t}(y{i} + j * h{i})[0] = {v}"}
+        lines, results = self.body(names)
+        stores = [
+            to[c].format(i=i, v=stored(r, d), t=pointer(d)) for i, (r, d, c) in enumerate(zip(results, self.outs, outs, strict=True))
+        ]
+        text = [pad + line for line in fixed]
+        if self.again is None:
+            return text + [f"{pad}for j in range({count}):"] + [f"{pad}    {line}" for line in moving + lines + stores]
+        flags = [f"odd |= np.int64({r} != {r})" for r in results]
+        text += [f"{pad}odd = np.int64(0)", f"{pad}for j in range({count}):"]
+        text += [f"{pad}    {line}" for line in moving + lines + stores + flags]
+        lines, results = self.again(names)
+        text += [f"{pad}if odd != 0:", f"{pad}    for j in range({count}):"]
+        text += [f"{pad}        if {' or '.join(f'd{i}[j] != d{i}[j]' for i in range(len(self.outs)))}:"]
+        stores = [f"d{i}[j] = {stored(r, d)}" for i, (r, d) in enumerate(zip(results, self.outs, strict=True))]
+        return text + [f"{pad}            {line}" for line in moving + lines + stores]
+
+    # Every block below works on `m` elements: inputs at addresses x<k> with byte steps c<k>, outputs at y<i> with byte steps h<i>.
+
+    def scratch(self):
+        lines = []
+        for i, d in enumerate(self.outs):
+            lines += [f"w{i} = np.empty({self.block * d.itemsize + 64}, np.uint8)", f"s{i} = (arr_ptr(w{i}) + 63) & -64"]
+        return lines
+
+    def release(self):
+        """Lines that keep the scratch alive up to there: Numba frees an array after its last use, whatever address was taken of it."""
+        return [f"w{i}[0] = 0" for i in range(len(self.outs))]
+
+    def run_block(self, indent, classes, store):
+        pad = " " * indent
+        n = len(self.outs)
+        lines = [f"{pad}p{k} = {pointer(d)}(x{k})" for k, d in enumerate(self.ins)]
+        if store == "direct":
+            lines += [f"{pad}d{i} = {pointer(d)}(y{i})" for i, d in enumerate(self.outs)]
+            return lines + self.elements(indent, "m", classes)
+        lines += [f"{pad}d{i} = {pointer(d)}(s{i})" for i, d in enumerate(self.outs)]
+        lines += self.elements(indent, "m", "u" * n + classes[n:])
+        for i, d in enumerate(self.outs):
+            size = d.itemsize
+            if store == "stream":
+                lines += [
+                    f"{pad}if (y{i} & 63) == 0 and (m * {size} & 63) == 0:",
+                    f"{pad}    nt_copy(y{i}, s{i}, m * {size})",
+                    f"{pad}else:",
+                    f"{pad}    memcpy(y{i}, s{i}, m * {size})",
+                ]
+            elif classes[i] == "u":
+                lines += [f"{pad}memcpy(y{i}, s{i}, m * {size})"]
+            else:
+                place = f"z{i}[j * g{i}]" if classes[i] == "s" else f"{pointer(d)}(y{i} + j * h{i})[0]"
+                lines += [f"{pad}z{i} = {pointer(d)}(y{i})", f"{pad}for j in range(m):", f"{pad}    {place} = d{i}[j]"]
+        return lines
+
+    def flat(self, classes, store):
+        """Kernel over [lo, hi) elements; words: addresses of the outputs, then of the inputs."""
+        n = len(self.outs)
+        lines = [f"y{i} = ld64(args + {8 * i}) + lo * {d.itemsize}" for i, d in enumerate(self.outs)]
+        for k, d in enumerate(self.ins):
+            lines.append(f"x{k} = ld64(args + {8 * (n + k)})" + (f" + lo * {d.itemsize}" if classes[n + k] == "u" else ""))
+        if store == "direct":
+            lines.append("m = hi - lo")
+            return _indented(lines) + "\n" + "\n".join(self.run_block(4, classes, store))
+        lines += self.scratch()
+        lines += ["left = hi - lo", f"m = min(left, {self.block})"]
+        if store == "stream":  # a short first block brings the output to a cache line
+            size = self.outs[0].itemsize
+            lines += [f"first = ((64 - (y0 & 63)) & 63) // {size}", "if 0 < first and first < m:", "    m = first"]
+        lines += ["while left > 0:"]
+        text = _indented(lines) + "\n" + "\n".join(self.run_block(8, classes, store)) + "\n"
+        steps = [f"    y{i} += m * {d.itemsize}" for i, d in enumerate(self.outs)]
+        steps += [f"    x{k} += m * {d.itemsize}" for k, d in enumerate(self.ins) if classes[n + k] == "u"]
+        steps += ["    left -= m", f"    m = min(left, {self.block})", *self.release(), *(["sfence()"] if store == "stream" else [])]
+        return text + _indented(steps)
+
+    def _operands(self, first):
+        """(letter of the address, letter of the byte step, number, position) of outputs and inputs."""
+        names = [("y", "h", i) for i in range(len(self.outs))] + [("x", "c", k) for k in range(len(self.ins))]
+        return [(a, c, i, first + p) for p, (a, c, i) in enumerate(names)]
+
+    def _steps(self):
+        lines = [f"g{i} = h{i} // {d.itemsize}" for i, d in enumerate(self.outs)]
+        return lines + [f"e{k} = c{k} // {d.itemsize}" for k, d in enumerate(self.ins)]
+
+    def rows(self, classes, store):
+        """Kernel over items [lo, hi); item = block of a row. Word 0: address of a table of int64:
+
+        inner size, blocks per row, elements per block, number of outer dimensions; their sizes; then for outputs and inputs: address,
+        inner step, outer steps (bytes).
+        """
+        operands = self._operands(0)
+        lines = [
+            "table = ld64(args)",
+            "inner = ld64(table)",
+            "blocks = ld64(table + 8)",
+            "block = ld64(table + 16)",
+            "nd = ld64(table + 24)",
+            "sizes = table + 32",
+            "width = 16 + 8 * nd",
+        ]
+        for a, c, i, p in operands:
+            lines += [f"b{a}{i} = ld64(sizes + 8 * nd + {p} * width)", f"{c}{i} = ld64(sizes + 8 * nd + {p} * width + 8)"]
+            lines += [f"t{a}{i} = sizes + 8 * nd + {p} * width + 16"]
+        lines += self._steps()
+        lines += ["index = np.zeros(nd + 1, np.int64)", "rest = lo // blocks", "at = lo - rest * blocks", "d = nd - 1", "while d >= 0:"]
+        lines += ["    index[d] = rest % ld64(sizes + 8 * d)", "    rest //= ld64(sizes + 8 * d)"]
+        lines += [f"    b{a}{i} += index[d] * ld64(t{a}{i} + 8 * d)" for a, _, i, _ in operands]
+        lines += ["    d -= 1"]
+        if store != "direct":
+            lines += self.scratch()
+        lines += ["for item in range(lo, hi):", "    start = at * block", "    m = min(block, inner - start)"]
+        lines += [f"    {a}{i} = b{a}{i} + start * {c}{i}" for a, c, i, _ in operands]
+        text = _indented(lines) + "\n" + "\n".join(self.run_block(8, classes, store)) + "\n"
+        lines = ["    at += 1", "    if at == blocks:", "        at = 0", "        d = nd - 1", "        while d >= 0:"]
+        lines += [f"            b{a}{i} += ld64(t{a}{i} + 8 * d)" for a, _, i, _ in operands]
+        lines += ["            index[d] += 1", "            size = ld64(sizes + 8 * d)", "            if index[d] < size:", "                break"]
+        lines += ["            index[d] = 0"]
+        lines += [f"            b{a}{i} -= size * ld64(t{a}{i} + 8 * d)" for a, _, i, _ in operands]
+        lines += ["            d -= 1", *(self.release() if store != "direct" else []), *(["sfence()"] if store == "stream" else [])]
+        return text + _indented(lines)
+
+    @property
+    def tile(self):
+        return TILE[max(d.itemsize for d in (*self.ins, *self.outs))]
+
+    def tiles(self, classes, store):
+        """Kernel over items [lo, hi); item = tile. Word 0: address of a table of int64:
+
+        rows, columns, tiles down, tiles along, number of outer dimensions; their sizes; then for outputs and inputs: address, row step,
+        column step, outer steps (bytes).
+        """
+        n = len(self.outs)
+        operands = self._operands(0)
+        height, length = self.tile
+        lines = [
+            "table = ld64(args)",
+            "nr = ld64(table)",
+            "nc = ld64(table + 8)",
+            "along = ld64(table + 24)",
+            "each = ld64(table + 16) * along",
+            "nd = ld64(table + 32)",
+            "sizes = table + 40",
+            "width = 24 + 8 * nd",
+        ]
+        for a, c, i, p in operands:
+            base = f"sizes + 8 * nd + {p} * width"
+            lines += [f"b{a}{i} = ld64({base})", f"r{a}{i} = ld64({base} + 8)", f"{c}{i} = ld64({base} + 16)", f"t{a}{i} = {base} + 24"]
+        lines += self._steps()
+        for k, d in enumerate(self.ins):
+            if classes[n + k] == "t":
+                lines += [f"wt{k} = np.empty({height * length * d.itemsize + 64}, np.uint8)", f"st{k} = (arr_ptr(wt{k}) + 63) & -64"]
+        if store != "direct":
+            lines += self.scratch()
+        lines += ["for item in range(lo, hi):", "    rest = item // each", "    tile = item - rest * each"]
+        lines += [f"    o{a}{i} = b{a}{i}" for a, _, i, _ in operands]
+        lines += ["    d = nd - 1", "    while d >= 0:", "        at = rest % ld64(sizes + 8 * d)", "        rest //= ld64(sizes + 8 * d)"]
+        lines += [f"        o{a}{i} += at * ld64(t{a}{i} + 8 * d)" for a, _, i, _ in operands]
+        lines += ["        d -= 1", f"    top = tile // along * {height}", f"    left = tile % along * {length}"]
+        lines += [f"    down = min({height}, nr - top)", f"    m = min({length}, nc - left)"]
+        lines += [f"    o{a}{i} += top * r{a}{i} + left * {c}{i}" for a, c, i, _ in operands]
+        for k, d in enumerate(self.ins):
+            if classes[n + k] == "t":
+                lines += ["    " + line for line in _fill(k, d.itemsize, pointer(d), length)]
+        lines += ["    for r in range(down):"]
+        for a, _, i, p in operands:
+            size = self.ins[i].itemsize if a == "x" else 0
+            lines.append(f"        {a}{i} = " + (f"st{i} + r * {length * size}" if classes[p] == "t" else f"o{a}{i} + r * r{a}{i}"))
+        text = _indented(lines) + "\n" + "\n".join(self.run_block(12, classes, store)) + "\n"
+        lines = [*(self.release() if store != "direct" else []), *(["sfence()"] if store == "stream" else [])]
+        lines += [f"wt{k}[0] = 0" for k in range(len(self.ins)) if classes[n + k] == "t"]
+        return text + _indented(lines)
+
+
+def _fill(k, size, cast, length):
+    """Lines that transpose a tile of input k (rows at stride `size`, columns at c<k>) into its scratch st<k>."""
+    order = _ORDER.get(size)
+    if order is None:  # no register transpose: read along the input's memory
+        return [
+            "for j in range(m):",
+            f"    p{k} = {cast}(ox{k} + j * c{k})",
+            f"    q{k} = {cast}(st{k} + j * {size})",
+            "    for r in range(down):",
+            f"        q{k}[r * {length}] = p{k}[r]",
+        ]
+    return [
+        "r = np.int64(0)",
+        "while r < down:",
+        "    j = np.int64(0)",
+        "    while j < m:",
+        f"        if r + {order} <= down and j + {order} <= m:",
+        f"            {_TRANSPOSE[size]}(ox{k} + r * {size} + j * c{k}, c{k}, st{k} + (r * {length} + j) * {size}, {length * size})",
+        "        else:",
+        f"            for jj in range(j, min(m, j + {order})):",
+        f"                p{k} = {cast}(ox{k} + jj * c{k})",
+        f"                q{k} = {cast}(st{k} + jj * {size})",
+        f"                for rr in range(r, min(down, r + {order})):",
+        f"                    q{k}[rr * {length}] = p{k}[rr]",
+        f"        j += {order}",
+        f"    r += {order}",
+    ]
+
+
+def _indented(lines):
+    return "\n".join("    " + line for line in lines)
