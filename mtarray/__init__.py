@@ -13,7 +13,8 @@ from . import _array, _ops
 from ._array import Array
 from ._config import config, strict
 from ._devices import Device
-from ._dtypes import (
+# The dtypes are NumPy's scalar types: `x.dtype == xp.float32`, and `xp.float32(3)` makes a number, as NumPy users expect.
+from numpy import (
     bool,
     complex64,
     complex128,
@@ -28,6 +29,7 @@ from ._dtypes import (
     uint32,
     uint64,
 )
+
 from ._files import load, save
 from .creation import *
 from .data_type import *

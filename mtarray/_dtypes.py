@@ -1,7 +1,8 @@
 """The thirteen data types of the standard, their categories, and promotion.
 
-A dtype *is* a NumPy dtype instance: it hashes, compares (`x.dtype == "float32"`) and pickles as users expect, and NumPy's
-own registry keeps one object per type, so `is` decides on the hot path.
+An array's dtype *is* a NumPy dtype instance: it hashes, compares (`x.dtype == "float32"`) and pickles as users expect, and NumPy's
+own registry keeps one object per type, so `is` decides on the hot path. The public names (`mtarray.float32`) are NumPy's scalar
+types, which equal these; the instances themselves would not do as names, since `np.dtype("float64") == None` is true.
 """
 
 from __future__ import annotations
@@ -52,11 +53,14 @@ def dtype_of(spec: Any, where: str = "dtype") -> DType:
 
     Raises TypeError for anything that is not one of the thirteen types of the standard (also in foreign byte order).
     """
-    if spec.__class__ in _DTYPE_CLASSES and _BY_CODE.get(spec.str) is spec:
+    if isinstance(spec, type):
+        known = _BY_TYPE.get(spec)
+        if known is not None:
+            return known
+    elif spec.__class__ in _DTYPE_CLASSES and _BY_CODE.get(spec.str) is spec:
         return spec
-    known = _PYTHON.get(spec) if isinstance(spec, type) else None
-    if known is not None:
-        return known
+    if spec is None:
+        raise TypeError(f"{where}=None is not a data type")
     try:
         d = np.dtype(spec)
     except TypeError as error:
@@ -70,6 +74,7 @@ def dtype_of(spec: Any, where: str = "dtype") -> DType:
         ) from None
 
 
+_BY_TYPE: dict[Any, DType] = {**{d.type: d for d in ALL}, **_PYTHON}
 _DTYPE_CLASSES = {d.__class__ for d in ALL}
 
 WEAK_KIND = {_PYTHON_TYPE: rank for rank, _PYTHON_TYPE in enumerate(_PYTHON)}  # bool < int < float < complex

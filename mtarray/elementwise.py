@@ -214,7 +214,25 @@ def exp(x):
     return math.exp(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="expm1", limit=DEAR)
+def _expm1(x: Any) -> Any:
+    if x.dtype.kind != "c":
+        return np.expm1(x)
+    # NumPy's complex expm1 has not the special values of the standard (and cancels near 0), so it is composed of real ones.
+    z = np.asarray(x, np.complex128)
+    a, b = z.real, z.imag
+    out = np.empty_like(z)
+    out.real = np.expm1(a) * np.cos(b) - 2 * np.sin(b / 2) ** 2
+    out.imag = np.exp(a) * np.sin(b)
+    real_line = b == 0
+    out.real[real_line] = np.expm1(a[real_line])
+    out.imag[real_line] = b[real_line]
+    unbounded = np.isinf(a) & ~np.isfinite(b)
+    out.real[unbounded] = np.where(a[unbounded] > 0, np.inf, -1.0)
+    out.imag[unbounded] = np.where(a[unbounded] > 0, np.nan, 0.0)
+    return out.astype(x.dtype, copy=False)
+
+
+@elementwise(dtypes=FLOATING, numpy=_expm1, limit=DEAR)
 def expm1(x):
     """exp(x) - 1, accurate near 0.
 
