@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 COLUMNS = 1024  # widest column block: accumulators of 16 bytes and their compensation stay within a 48 KiB L1
-ROWS_PER_PIECE = 64  # rows whose narrow (float32, int32) column sums are taken before they join the wide ones
+ROWS_PER_PIECE = 65  # rows summed in the narrow type (float32, int32) before they join the wide one: the first and 8 trees of 8
 HEAD = 16  # words before the first (size, stride) pair
 
 # Names of a dtype in kernel source: pointer cast and Numba type. Booleans are bytes.
@@ -48,6 +48,7 @@ class Nest:
     leaves: int
     outputs: int
     order: tuple  # kept axes as the loops run, outermost first: the result's memory order
+    restore: tuple  # transposes that result back
     words: np.ndarray
 
     def arguments(self, x_address, out_address, partial_address):
@@ -147,7 +148,7 @@ def _nest(layout, unit, offset, items, elements, leaves, outputs, order, head, k
     words = np.array(head + pairs + list(tail), np.int64)
     per_chunk = max(32768, elements // 64)
     chunk = max(1, per_chunk * items // elements)
-    return Nest(layout, unit, offset, items, chunk, leaves, outputs, order, words)
+    return Nest(layout, unit, offset, items, chunk, leaves, outputs, order, tuple(np.argsort(order)), words)
 
 
 # Head of a kernel, in either layout.
@@ -159,15 +160,17 @@ LOAD_WORDS = """    q = i8(ld64(args))
 ROWS_ITEM = """        leaf = item // outputs if leaves > 1 else 0
         o = item - leaf * outputs
         a = xb; t = o
-        for d in range(nk):
+        for d in range(nk - 1):
             w = t // q[16 + 2 * d]; a += (t - w * q[16 + 2 * d]) * q[17 + 2 * d]; t = w
+        if nk: a += t * q[15 + 2 * nk]
         p0 = leaf * per_leaf; p1 = min(pieces, p0 + per_leaf)
 """
 # The address `b` and length `m` of piece `p`; `k` is its first position in its row, `row` its row.
 PIECE = """            row = p // per_row if per_row > 1 else p
             k = (p - row * per_row) * piece; b = a + k * s; m = min(piece, n - k); t = row
-            for d in range(nk, nk + nr):
+            for d in range(nk, nk + nr - 1):
                 w = t // q[16 + 2 * d]; b += (t - w * q[16 + 2 * d]) * q[17 + 2 * d]; t = w
+            if nr: b += t * q[15 + 2 * (nk + nr)]
 """
 # Columns: `width` columns from output `o`, whose first element lies at `a`, `cs` bytes from one to the next.
 COLUMNS_WORDS = """    ncol = q[14]; cs = q[15]; block = q[16 + 2 * (nk + nr)]; blocks = q[17 + 2 * (nk + nr)]
@@ -177,7 +180,8 @@ COLUMNS_ITEM = """        leaf = item // groups if leaves > 1 else 0
         t = item - leaf * groups
         u = t // blocks; c0 = (t - u * blocks) * block; width = min(block, ncol - c0)
         o = u * ncol + c0; a = xb + c0 * cs; t = u
-        for d in range(nk):
+        for d in range(nk - 1):
             w = t // q[16 + 2 * d]; a += (t - w * q[16 + 2 * d]) * q[17 + 2 * d]; t = w
+        if nk: a += t * q[15 + 2 * nk]
         p0 = leaf * per_leaf; p1 = min(pieces, p0 + per_leaf)
 """

@@ -1,6 +1,7 @@
 """Reductions over any axes of an array of any layout: sums, products, extrema, any, all, counts, and combines of the user's."""
 
 from functools import lru_cache
+from math import prod as prod_
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from . import pool
 from .combine import as_combine
 from .driver import address, run
 from .nest import plan
-from .templates import choose_types, columns_kernel, rows_kernel
+from .templates import REASSOCIATE, choose_types, columns_kernel, rows_kernel
 
 # Number of elements below which NumPy's own loop is faster: one launch costs about as much as NumPy needs for these many
 # elements on one core. Products and sums of narrow integers are slow in NumPy (it widens through a buffer), and so is a count
@@ -36,7 +37,8 @@ def _kernel(combine, types, layout, unit):
     source = "" if combine.kind else combine.source(types.strip)
     prelude, body = (rows_kernel if layout == "rows" else columns_kernel)(types, unit, source)
     name = f"reduce_{types.kind or 'user'}_{types.x.char}{types.strip.char}{types.out.char}_{layout}"
-    return build.kernel(name.replace("?", "b"), body, prelude)
+    # Only the strips of a known combine may be regrouped: there its rows add short runs of lanes.
+    return build.kernel(name.replace("?", "b"), body, prelude, fastmath=REASSOCIATE if types.kind and layout == "rows" else False)
 
 
 def reduce(combine, x, axes, acc_dtype, out_dtype, identity=None):
@@ -52,23 +54,32 @@ def reduce(combine, x, axes, acc_dtype, out_dtype, identity=None):
     return _reduce(combine, choose_types(combine.kind, x.dtype, acc_dtype, out_dtype), x, axes, identity)
 
 
+@lru_cache(maxsize=4096)
+def _prepare(combine, types, shape, strides, axes):
+    """(kept axes that repeat one element, columns to fold, nest, kernel): everything about a call that its data does not decide."""
+    repeated = tuple(i for i, s in enumerate(strides) if s == 0 and shape[i] != 1 and i not in axes)
+    if repeated:
+        return repeated, 0, None, None
+    times = _fold_times(shape, strides, axes, types.x.itemsize)
+    if times:
+        return (), times, None, None
+    nest = plan(shape, strides, axes, types.x.itemsize)
+    return (), 0, nest, _kernel(combine, types, nest.layout, nest.unit)
+
+
 def _reduce(combine, types, x, axes, identity):
-    shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
     if x.size == 0:
-        return _empty(x, axes, shape, types.out, identity)
-    repeated = tuple(i for i, s in enumerate(x.strides) if s == 0 and x.shape[i] != 1 and i not in axes)
+        return _empty(x, axes, tuple(n for i, n in enumerate(x.shape) if i not in axes), types.out, identity)
+    repeated, times, nest, fn = _prepare(combine, types, x.shape, x.strides, axes)
     if repeated:
         # Equal outputs are computed once.
         once = x[tuple(slice(0, 1) if i in repeated else slice(None) for i in range(x.ndim))]
-        result = pool.empty(shape, types.out)
+        result = pool.empty(tuple(n for i, n in enumerate(x.shape) if i not in axes), types.out)
         result[...] = _reduce(combine, types, once, axes, identity)
         return result
-    folded = _fold(combine, types, x, axes, identity)
-    if folded is not None:
-        return folded
-    nest = plan(x.shape, x.strides, axes, x.dtype.itemsize)
-    fn = _kernel(combine, types, nest.layout, nest.unit)
-    out = pool.empty(tuple(x.shape[i] for i in nest.order), types.out)
+    if times:
+        return _folded(combine, types, x, times)
+    out = pool.empty(tuple([x.shape[i] for i in nest.order]), types.out)
     partials = None
     if nest.leaves > 1:
         partials = np.empty(nest.leaves * nest.outputs + 1, types.total)
@@ -78,7 +89,7 @@ def _reduce(combine, types, x, axes, identity):
     if partials is not None:
         out.reshape(-1)[...] = _finish(combine, types, partials[:-1].reshape(nest.leaves, nest.outputs), x.size // out.size)
     if out.ndim > 1:
-        out = out.transpose(np.argsort(nest.order))
+        out = out.transpose(nest.restore)
     return out
 
 
@@ -90,19 +101,21 @@ def _empty(x, axes, shape, dtype, identity):
     return result
 
 
-def _fold(combine, types, x, axes, identity):
-    """Few long contiguous columns as many short ones: a (rows, 4) sum along axis 0 runs as (rows / 128, 512)."""
-    if x.ndim < 2 or axes != (0,) or not x.flags.c_contiguous:
-        return None
-    width = x.size // x.shape[0]
+def _fold_times(shape, strides, axes, itemsize):
+    """How many rows of few long contiguous columns join to one: a (rows, 4) sum along axis 0 runs as (rows / 128, 512)."""
+    width = prod_(shape[1:])
+    if axes != (0,) or width * itemsize != strides[0] or any(n != 1 and s != itemsize * prod_(shape[i + 1 :]) for i, (n, s) in enumerate(zip(shape, strides))):
+        return 0
     times = 512 // width
-    if times < 4 or x.shape[0] < 64 * times:
-        return None
-    rows = x.shape[0] // times
+    return times if times >= 4 and width > 1 and shape[0] >= 64 * times else 0
+
+
+def _folded(combine, types, x, times):
+    width, rows = x.size // x.shape[0], x.shape[0] // times
     inner = _partial(types)
-    upper = _reduce(combine, inner, x[: rows * times].reshape(rows, times * width), (0,), identity).reshape(times, width)
+    upper = _reduce(combine, inner, x[: rows * times].reshape(rows, times * width), (0,), None).reshape(times, width)
     if rows * times < x.shape[0]:
-        lower = _reduce(combine, inner, x[rows * times :].reshape(-1, width), (0,), identity)
+        lower = _reduce(combine, inner, x[rows * times :].reshape(-1, width), (0,), None)
         upper = np.concatenate([upper, lower.reshape(1, width)])
     result = pool.empty(x.shape[1:], types.out)
     result.reshape(-1)[...] = _finish(combine, types, upper, x.shape[0])
@@ -123,6 +136,9 @@ def _finish(combine, types, parts, count):
     if ufunc is None:
         settled = type(types)(types.kind, types.total, types.total, types.total, types.total)
         return _reduce(combine, settled, parts, (0,), None)
+    if parts.shape[1] == 1:
+        parts = ufunc.reduce(parts.reshape(-1), keepdims=True)  # NumPy adds a contiguous run pairwise
+        return parts / count if types.divide else parts
     while len(parts) > 1:
         half = len(parts) // 2
         pairs = ufunc(parts[0 : 2 * half : 2], parts[1 : 2 * half : 2])
@@ -131,7 +147,7 @@ def _finish(combine, types, parts, count):
 
 
 def _named(kind, x, axes, acc, out, identity, nonzero=False, divide=False):
-    return _reduce(as_combine(kind), choose_types(kind, x.dtype, acc, out, nonzero, divide), x, axes, identity)
+    return _reduce(as_combine(kind), choose_types(kind, x.dtype, np.dtype(acc), np.dtype(out), nonzero, divide), x, axes, identity)
 
 
 def sum_(x, axes, dtype):

@@ -1,11 +1,22 @@
 """Source of reduction kernels, made from what the combine does, the dtypes and the layout of the loops."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from . import nest
 from .nest import pointer, scalar
+
+
+class _Flags(set):
+    """Fast-math flags as Numba wants them (a set) and a kernel's key too (hashable)."""
+
+    def __hash__(self):
+        return hash(frozenset(self))
+
+
+REASSOCIATE = _Flags({"reassoc"})
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,7 @@ class Types:
         return self.kind == "add" and self.strip == self.total and self.total.kind in "fc"
 
 
+@lru_cache(maxsize=1024)
 def choose_types(kind, x, acc, out, nonzero=False, divide=False):
     """Types for a reduction of dtype `x` that the caller wants accumulated in `acc` and returned in `out`."""
     x, acc, out = np.dtype(x), np.dtype(acc), np.dtype(out)
@@ -82,134 +94,103 @@ def _strip_length(t):
     return 128 if t.kind == "add" else 2048
 
 
-_HELPERS = """from numba import njit
-_strict = njit(forceinline=True, error_model='numpy')
-_loose = njit(forceinline=True, error_model='numpy', fastmath={'reassoc'})
-"""
-
-# Sum and its exact rounding error (Knuth). Compiled without reassociation, which would cancel it.
-_TWO_SUM = """
-@_strict
+# Sum and its exact rounding error (Knuth). A function apart, so that it compiles without the kernel's licence to reassociate,
+# which would cancel the error. The long loops are not in functions: Numba would optimise them twice.
+_TWO_SUM = """from numba import njit
+@njit(forceinline=True, error_model='numpy')
 def two_sum(t, v):
     r = t + v; w = r - t
     return r, (t - (r - w)) + (v - w)
-@_strict
+@njit(forceinline=True, error_model='numpy')
 def settle(t, e):
     r = t + e
     return t if e == 0 or r != r else r
 """
 
 
-def _strips(t, unit):
-    """`strip` (one run of m elements) and `strip4` (four runs, `far` bytes apart: DRAM feeds several streams faster)."""
-    zero = {"add": "-0.0" if t.strip.kind in "fc" else "0", "mul": "1", "and": "1", "or": "0"}.get(t.kind)
-    p = pointer(t.x)
-
-    def element(k):
-        return _load(t, f"x{k}[i]" if unit else f"{p}(b + far * {k} + i * s)[0]")
-
-    def start(k):
-        return f"{scalar(t.strip)}({zero})" if zero else _load(t, f"x{k}[0]")
-
-    def loop(streams):
-        lines = [f"    x{k} = {p}(b + far * {k}); a{k} = {start(k)}" for k in range(streams)]
-        lines += ["    for i in range(m):"]
-        lines += [f"        a{k} = {_join(t, t.strip, f'a{k}', element(k))}" for k in range(streams)]
-        return "\n".join(lines)
-
-    pair = _join(t, t.strip, _join(t, t.strip, "a0", "a1"), _join(t, t.strip, "a2", "a3"))
-    return f"""
-@_loose
-def strip(b, far, m, s):
-{loop(1)}
-    return a0
-@_loose
-def strip4(b, far, m, s):
-{loop(4)}
-    return {pair}
-"""
-
-
 def _known_piece(t, unit):
-    """`piece_total(b, m, s, w) -> (total, error)` of one piece of a row."""
-    size = _strip_length(t)
-    total = scalar(t.total)
-    done = f"if tot == {1 if t.kind == 'or' else 0}: return tot, err" if t.kind in ("and", "or") else "pass"
-    if t.compensated:
-        add = "tot, e = two_sum(tot, v); err = err + e"
-    else:
-        add = f"tot = {_join(t, t.total, 'tot', f'{total}(v)')}"
-    begin = {"add": f"{total}(-0.0)" if t.total.kind in "fc" else f"{total}(0)", "mul": f"{total}(1)", "and": f"{total}(1)", "or": f"{total}(0)"}
-    first = begin.get(t.kind) or f"{total}({_load(t, f'{pointer(t.x)}(b)[0]')})"
-    return _strips(t, unit) + f"""
-@_strict
-def piece_total(b, m, s, w):
-    tot = {first}; err = {total}(0)
-    quarter = m // {4 * size} * {size}; far = quarter * s
-    for i in range(0, quarter, {size}):
-        v = strip4(b + i * s, far, {size}, s)
-        {add}
-        {done}
-    for i in range(4 * quarter, m, {size}):
-        v = strip(b + i * s, 0, min({size}, m - i), s)
-        {add}
-        {done}
-    return tot, err
-"""
+    """Lines that merge the piece at `b` of `m` elements into `tot` (and its error into `err`), by strips.
+
+    Four strips run side by side, a quarter of the piece apart: DRAM feeds several streams 20 % faster than one.
+    """
+    size, p, total = _strip_length(t), pointer(t.x), scalar(t.total)
+    zero = {"add": "-0.0" if t.strip.kind in "fc" else "0", "mul": "1", "and": "1", "or": "0"}.get(t.kind)
+    start = f"{scalar(t.strip)}({zero})" if zero else _load(t, f"{p}(b)[0]")
+
+    def strip(streams, at, length):
+        lines = [f"z{k} = {at} + {k} * far; x{k} = {p}(z{k}); a{k} = {start}" for k in range(streams)]
+        lines += [f"for i in range({length}):"]
+        for k in range(streams):
+            element = _load(t, f"x{k}[i]" if unit else f"{p}(z{k} + i * s)[0]")
+            lines += [f"    a{k} = {_join(t, t.strip, f'a{k}', element)}"]
+        return lines
+
+    tree = _join(t, t.strip, _join(t, t.strip, "a0", "a1"), _join(t, t.strip, "a2", "a3"))
+    merge = ["tot, c = two_sum(tot, v); err = err + c"] if t.compensated else [f"tot = {_join(t, t.total, 'tot', f'{total}(v)')}"]
+    if t.kind in ("and", "or"):
+        merge += [f"if tot == {_decided(t)}: break"]
+    lines = [f"quarter = m // {4 * size} * {size}; far = quarter * s", f"for h in range(0, quarter, {size}):"]
+    lines += ["    " + line for line in [*strip(4, "b + h * s", size), f"v = {tree}", *merge]]
+    lines += [f"for h in range(4 * quarter, m, {size}):"]
+    lines += ["    " + line for line in [*strip(1, "b + h * s", f"min({size}, m - h)"), "v = a0", *merge]]
+    return lines
 
 
 def _user_piece(t, unit):
     """The same for a function of the user's: 32 lanes side by side, since LLVM may not regroup it by itself."""
     p, cast = pointer(t.x), scalar(t.strip)
-    at = (lambda i: f"{p}(b)[{i}]") if unit else (lambda i: f"{p}(b + ({i}) * s)[0]")
-    return f"""
-@_strict
-def piece_total(b, m, s, w):
-    if m < 64:
-        tot = {cast}({at('0')})
-        for i in range(1, m): tot = {_join(t, t.total, 'tot', f"{cast}({at('i')})")}
-        return tot, tot
-    for j in range(32): w[j] = {cast}({at('j')})
+
+    def at(i):
+        return f"{cast}({p}(b)[{i}])" if unit else f"{cast}({p}(b + ({i}) * s)[0])"
+
+    return f"""if m < 64:
+    v = {at("0")}
+    for i in range(1, m): v = {_join(t, t.total, "v", at("i"))}
+else:
+    for j in range(32): lane[j] = {at("j")}
     for i in range(32, m - 31, 32):
-        for j in range(32): w[j] = {_join(t, t.total, 'w[j]', f"{cast}({at('i + j')})")}
+        for j in range(32): lane[j] = {_join(t, t.total, "lane[j]", at("i + j"))}
     i = m // 32 * 32
-    for j in range(m - i): w[j] = {_join(t, t.total, 'w[j]', f"{cast}({at('i + j')})")}
-    h = 16
-    while h:
-        for j in range(h): w[j] = {_join(t, t.total, 'w[j]', 'w[j + h]')}
-        h //= 2
-    return w[0], w[0]
-"""
+    for j in range(m - i): lane[j] = {_join(t, t.total, "lane[j]", at("i + j"))}
+    half = 16
+    while half:
+        for j in range(half): lane[j] = {_join(t, t.total, "lane[j]", "lane[j + half]")}
+        half //= 2
+    v = lane[0]
+tot = v if p == p0 else {_join(t, t.total, "tot", "v")}""".split("\n")
+
+
+def _decided(t):
+    """The total of `and` or `or` that no further element changes."""
+    return 1 if t.kind == "or" else 0
 
 
 def rows_kernel(t, unit, source):
     """(prelude, body) of the kernel for the layout `rows`; `source` defines `combine` for a function of the user's."""
     total, parts = scalar(t.total), f"{pointer(t.total)}(pb)"
-    prelude = source + _HELPERS + (_TWO_SUM if t.compensated else "") + (_known_piece if t.kind else _user_piece)(t, unit)
-    if t.compensated:
-        merge = "tot, e = two_sum(tot, v); err = err + (e + c)"
-    else:
-        merge = f"tot = {_join(t, t.total, 'tot', 'v')}"
-    decided = 1 if t.kind == "or" else 0
-    skip = leave = ""
-    if t.kind in ("and", "or"):
-        # The word after the partials says that some leaf decided the whole; a late look costs time, never the result.
-        skip = f"        if leaves > 1 and outputs == 1 and {parts}[leaves] == {decided}: {parts}[item] = {decided}; continue\n"
-        leave = f"            if tot == {decided}: break\n"
-    mark = f"\n            if outputs == 1 and tot == {decided}: {parts}[leaves] = {decided}" if skip else ""
-    lanes = "" if t.kind else f"    lanes = np.empty(32, {total}); w = {pointer(t.total)}(arr_ptr(lanes))\n"
-    keep = "" if t.kind else "\n    lanes[0] = lanes[1]"  # its memory must outlive the last use of the address
-    body = f"""{nest.LOAD_WORDS}{lanes}    for item in range(lo, hi):
-{skip}{nest.ROWS_ITEM}        first = True; tot = {total}(0); err = {total}(0)
+    logical = t.kind in ("and", "or")
+    begin = {"add": "-0.0" if t.total.kind in "fc" else "0", "mul": "1", "and": "1", "or": "0", "": "0"}.get(t.kind)
+    # An extremum starts from the item's first element.
+    begin = f"{total}({begin})" if begin else f"{total}({pointer(t.x)}(b)[0])"
+    lines = _known_piece(t, unit) if t.kind else _user_piece(t, unit)
+    if t.kind in ("max", "min"):
+        lines = [f"if p == p0: tot = {begin}", *lines]
+        begin = f"{total}(0)"
+    # The word after the partials says that some leaf decided the whole; a late look costs time, never the result.
+    skip = f"        if leaves > 1 and outputs == 1 and {parts}[leaves] == {_decided(t)}: {parts}[item] = {_decided(t)}; continue\n"
+    mark = f"\n            if outputs == 1 and tot == {_decided(t)}: {parts}[leaves] = {_decided(t)}"
+    lane = f"    lanes = np.empty(32, {total}); lane = {pointer(t.total)}(arr_ptr(lanes))\n"
+    keep = "\n    lanes[0] = lanes[1]"  # its memory must outlive the last use of the address
+    inner = "".join(f"            {line}\n" for line in lines)
+    body = f"""{nest.LOAD_WORDS}{"" if t.kind else lane}    for item in range(lo, hi):
+{skip if logical else ""}{nest.ROWS_ITEM}        tot = {begin}; err = {total}(0)
         for p in range(p0, p1):
-{nest.PIECE}            v, c = piece_total(b, m, s, {'0' if t.kind else 'w'})
-            if first: tot = v; err = c; first = False
-            else: {merge}
-{leave}        {'tot = settle(tot, err)' if t.compensated else 'pass'}
+{nest.PIECE}{inner}{f"            if tot == {_decided(t)}: break" if logical else ""}
+        {"tot = settle(tot, err)" if t.compensated else "pass"}
         if leaves > 1:
-            {parts}[item] = tot{mark}
-        else: {pointer(t.out)}(ob)[o] = {_final(t, 'tot')}{keep}"""
-    return prelude, body
+            {parts}[item] = tot{mark if logical else ""}
+        else: {pointer(t.out)}(ob)[o] = {_final(t, "tot")}{"" if t.kind else keep}"""
+    return source + (_TWO_SUM if t.compensated else ""), body
 
 
 def columns_kernel(t, unit, source):
@@ -226,29 +207,8 @@ def columns_kernel(t, unit, source):
         return "; ".join(f"x{k} = {p}(b + {k} * s)" for k in range(count)), tree[0]
 
     (point8, tree8), (point1, tree1) = rows(8), rows(1)
-    prelude = source + _HELPERS + (_TWO_SUM if t.compensated else "") + f"""
-@_strict
-def piece_columns(b, m, s, cs, width, a):
-    if m >= 8:
-        {point8}
-        for j in range(width): a[j] = {tree8}
-        r = 8
-    else:
-        {point1}
-        for j in range(width): a[j] = {tree1}
-        r = 1
-    b += r * s
-    while r + 8 <= m:
-        {point8}
-        for j in range(width): a[j] = {_join(t, t.strip, 'a[j]', tree8)}
-        r += 8; b += 8 * s
-    while r < m:
-        {point1}
-        for j in range(width): a[j] = {_join(t, t.strip, 'a[j]', tree1)}
-        r += 1; b += s
-"""
     if t.compensated:
-        merge = "r, x = two_sum(pd[j], pa[j]); pd[j] = r; pe[j] = pe[j] + x"
+        merge = "v, c = two_sum(pd[j], pa[j]); pd[j] = v; pe[j] = pe[j] + c"
     else:
         merge = f"pd[j] = {_join(t, t.total, 'pd[j]', f'{total}(pa[j])')}"
     final = "settle(pd[j], pe[j])" if t.compensated else "pd[j]"
@@ -256,7 +216,17 @@ def piece_columns(b, m, s, cs, width, a):
     wd = np.empty({2 * nest.COLUMNS}, {total}); pd = {pointer(t.total)}(arr_ptr(wd)); pe = {pointer(t.total)}(arr_ptr(wd) + {nest.COLUMNS * t.total.itemsize})
     for item in range(lo, hi):
 {nest.COLUMNS_ITEM}        for p in range(p0, p1):
-{nest.PIECE}            piece_columns(b, m, s, cs, width, pa)
+{nest.PIECE}            {point1}
+            for j in range(width): pa[j] = {tree1}
+            r = 1; b += s
+            while r + 8 <= m:
+                {point8}
+                for j in range(width): pa[j] = {_join(t, t.strip, 'pa[j]', tree8)}
+                r += 8; b += 8 * s
+            while r < m:
+                {point1}
+                for j in range(width): pa[j] = {_join(t, t.strip, 'pa[j]', tree1)}
+                r += 1; b += s
             if p == p0:
                 for j in range(width): pd[j] = {total}(pa[j]); pe[j] = {total}(0)
             else:
@@ -268,4 +238,4 @@ def piece_columns(b, m, s, cs, width, a):
             out = {pointer(t.out)}(ob + o * {t.out.itemsize})
             for j in range(width): out[j] = {_final(t, final)}
     wa[0] = wa[1]; wd[0] = wd[1]"""
-    return prelude, body
+    return source + (_TWO_SUM if t.compensated else ""), body

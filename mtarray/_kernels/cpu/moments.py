@@ -1,0 +1,144 @@
+"""Variance and standard deviation in one pass over memory: every piece is read twice while it lies in the L1 or L2 cache.
+
+A piece gives its mean and its sum of squared distances from that mean; pieces merge by Chan, Golub and LeVeque's formula
+("Updating formulae and a pairwise algorithm for computing sample variances", 1979), which loses no more than two passes do.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from .. import build
+from . import nest, pool
+from .driver import address, run
+from .nest import plan, pointer, scalar
+from .templates import REASSOCIATE
+
+PIECE = 4096  # elements; twice through 16 or 32 KiB
+
+
+def _narrow(dtype):
+    """Type of the differences inside a strip: float32 data stay float32, everything else is float64."""
+    return np.dtype("f4") if dtype == np.float32 else np.dtype("f8")
+
+
+# `narrow` is the type of differences and strips; a mean rounded to it is off by `mu - near`, which the second sum is freed of:
+# sum (x - near)^2 = sum (x - mu)^2 + count (mu - near)^2.
+_ROWS = """            q0 = 0; tot = 0.0
+            x = {p}(b)
+            while q0 < m:
+                e = min(m, q0 + 512); z = {cast}(0)
+                for i in range(q0, e): z += {element}
+                tot += np.float64(z); q0 = e
+            mu = tot / m; near = {cast}(mu); q0 = 0; sq = 0.0
+            while q0 < m:
+                e = min(m, q0 + 512); z = {cast}(0)
+                for i in range(q0, e):
+                    y = {element} - near
+                    z += y * y
+                sq += np.float64(z); q0 = e
+            y = mu - np.float64(near)
+            sq -= m * y * y
+            count += m; delta = mu - mean
+            # The weight is 1 for the first piece, whatever `mean` was.
+            mean = mu if count == m else mean + delta * (m / count)
+            m2 = m2 + sq if count == m else m2 + sq + delta * delta * ((count - m) / count * m)
+"""
+
+
+@lru_cache(maxsize=256)
+def _kernel(dtype, out, layout, unit, root):
+    p, cast, size = pointer(dtype), scalar(_narrow(dtype)), dtype.itemsize
+
+    def final(m2):
+        return f"{scalar(out)}({'np.sqrt' if root else ''}({m2} / (total - f8(args + 8)[0])))"
+
+    if layout == "rows":
+        element = f"{cast}(x[i])" if unit else f"{cast}({p}(b + i * s)[0])"
+        body = f"""{nest.LOAD_WORDS}    for item in range(lo, hi):
+{nest.ROWS_ITEM}        mean = 0.0; m2 = 0.0; count = 0
+        for p in range(p0, p1):
+{nest.PIECE}{_ROWS.format(p=p, cast=cast, element=element)}
+        if leaves > 1: f8(pb)[3 * item] = mean; f8(pb)[3 * item + 1] = m2; f8(pb)[3 * item + 2] = count
+        else: {pointer(out)}(ob)[o] = {final("m2")}"""
+        return build.kernel(f"{'std' if root else 'var'}_{dtype.char}{out.char}_rows".replace("?", "b"), body, fastmath=REASSOCIATE)
+    element = f"{cast}(x[j])" if unit else f"{cast}({p}(b + r * s + j * cs)[0])"
+    row = f"x = {p}(b + r * s)"
+    scratch = "\n".join(f"    k{v} = np.empty({nest.COLUMNS}, {t}); {v} = {pt}(arr_ptr(k{v}))" for v, t, pt in (
+        ("za", cast, pointer(_narrow(dtype))), ("near", cast, pointer(_narrow(dtype))), ("mu", "np.float64", "f8"), ("mean", "np.float64", "f8"), ("m2", "np.float64", "f8"),
+    ))  # fmt: skip
+    body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}{scratch}
+    for item in range(lo, hi):
+{nest.COLUMNS_ITEM}        count = 0
+        for j in range(width): mean[j] = 0.0; m2[j] = 0.0
+        for p in range(p0, p1):
+{nest.PIECE}            for j in range(width): za[j] = {cast}(0)
+            for r in range(m):
+                {row}
+                for j in range(width): za[j] += {element}
+            for j in range(width):
+                mu[j] = np.float64(za[j]) / m; near[j] = {cast}(mu[j]); za[j] = {cast}(0)
+            for r in range(m):
+                {row}
+                for j in range(width):
+                    y = {element} - near[j]
+                    za[j] += y * y
+            count += m; old = np.float64(count - m) / count * m; part = m / count
+            for j in range(width):
+                y = mu[j] - np.float64(near[j]); delta = mu[j] - mean[j]
+                sq = np.float64(za[j]) - m * y * y
+                mean[j] = mu[j] if count == m else mean[j] + delta * part
+                m2[j] = sq if count == m else m2[j] + sq + delta * delta * old
+        if leaves > 1:
+            part3 = f8(pb + (leaf * outputs + o) * 24)
+            for j in range(width): part3[3 * j] = mean[j]; part3[3 * j + 1] = m2[j]; part3[3 * j + 2] = count
+        else:
+            out = {pointer(out)}(ob + o * {out.itemsize})
+            for j in range(width): out[j] = {final("m2[j]")}
+    kza[0] = kza[1]; knear[0] = knear[1]; kmu[0] = kmu[1]; kmean[0] = kmean[1]; km2[0] = km2[1]"""
+    return build.kernel(f"{'std' if root else 'var'}_{dtype.char}{out.char}_columns".replace("?", "b"), body)
+
+
+def var(x, axes, correction, out_dtype):
+    """Variance of `x` along `axes` (sorted, non-negative), sum |x - mean|^2 / (count - correction), as real `out_dtype`.
+
+    float32 is differenced in float32 around a mean known in float64 and summed in float64; all else runs in float64. A divisor
+    of 0 or less gives NaN or infinity as division does; an empty reduction gives NaN. Complex: real plus imaginary variance.
+    """
+    return _spread(x, axes, float(correction), np.dtype(out_dtype), False)
+
+
+def std(x, axes, correction, out_dtype):
+    """Square root of `var`, rounded once."""
+    return _spread(x, axes, float(correction), np.dtype(out_dtype), True)
+
+
+def _spread(x, axes, correction, out, root):
+    if x.dtype.kind == "c":
+        total = _spread(x.real, axes, correction, np.dtype("f8"), False) + _spread(x.imag, axes, correction, np.dtype("f8"), False)
+        return np.asarray(np.sqrt(total) if root else total).astype(out)
+    shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+    if x.size == 0:
+        result = pool.empty(shape, out)
+        result[...] = np.nan
+        return result
+    repeated = tuple(i for i, s in enumerate(x.strides) if s == 0 and x.shape[i] != 1 and i not in axes)
+    if repeated:
+        once = x[tuple(slice(0, 1) if i in repeated else slice(None) for i in range(x.ndim))]
+        result = pool.empty(shape, out)
+        result[...] = _spread(once, axes, correction, out, root)
+        return result
+    loops = plan(x.shape, x.strides, axes, x.dtype.itemsize, piece=PIECE)
+    fn = _kernel(x.dtype, out, loops.layout, loops.unit, root)
+    result = pool.empty(tuple(x.shape[i] for i in loops.order), out)
+    partials = np.empty((loops.leaves, loops.outputs, 3)) if loops.leaves > 1 else None
+    words = loops.arguments(address(x), address(result), 0 if partials is None else address(partials))
+    divisor = np.array(correction)
+    run(fn, loops.items, loops.chunk, address(words), int(divisor.view(np.int64)))
+    if partials is not None:
+        mean, m2, count = partials[..., 0], partials[..., 1], partials[..., 2]
+        total = count.sum(axis=0)
+        middle = (mean * count).sum(axis=0) / total
+        value = (m2.sum(axis=0) + (count * (mean - middle) ** 2).sum(axis=0)) / np.float64(total - correction)
+        result.reshape(-1)[...] = np.sqrt(value) if root else value
+    return result.transpose(loops.restore) if result.ndim > 1 else result
