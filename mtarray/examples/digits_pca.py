@@ -170,7 +170,8 @@ def draw(digits: Digits, projection: Any, results: Sequence[Result], path: Path)
         axes.scatter(points[mine, 0], points[mine, 1], s=34, color=colours(digit), marker=f"${digit}$", linewidths=0.3)
     axes.set(title=f"{len(points)} test digits along two principal components", xlabel="first component", ylabel="second component")
 
-    upper, lower = right.subfigures(2, 1, height_ratios=(1, 1.1))
+    panels: Any = right.subfigures(2, 1, height_ratios=(1, 1.1))
+    upper, lower = panels
     upper.suptitle("The first ten components", fontsize="medium")
     for k, image_axes in enumerate(upper.subplots(2, 5).flat):
         if k < len(components):
