@@ -49,7 +49,8 @@ def test_examples_of_the_readme(block: str, tmp_path: Path) -> None:
     """Each `python` block of the README is a program (a file, since declarations are read from their source)."""
     program = tmp_path / "readme.py"
     program.write_text(block, encoding="utf-8")
-    done = subprocess.run([sys.executable, "-W", "error", str(program)], capture_output=True, text=True, check=False, cwd=ROOT)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
+    done = subprocess.run([sys.executable, "-W", "error", str(program)], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
 
 
