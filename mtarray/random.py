@@ -193,12 +193,13 @@ class Generator(Stream):
     def rayleigh(self, scale: Any = 1.0, size: Size = None, dtype: Any = float64) -> Any:
         """Rayleigh numbers of mode `scale` >= 0: the length of a plane vector of normal numbers."""
         scale = parameter("rayleigh", "scale", scale, at_least=0.0)
-        return scale * (2.0 * self._located("rayleigh", "exponential", 0.0, 1.0, broadcast_size(size, scale), dtype)) ** 0.5
+        length = (2.0 * self._dense("exponential", broadcast_size(size, scale), dtype, None)) ** 0.5
+        return length * to_dtype(scale, real_floating(dtype))
 
     def weibull(self, a: Any, size: Size = None, dtype: Any = float64) -> Any:
         """Weibull numbers of the shape a > 0: E**(1 / a) of exponential numbers E."""
         a = parameter("weibull", "a", a, above=0.0)
-        return self._located("weibull", "exponential", 0.0, 1.0, broadcast_size(size, a), dtype) ** (1.0 / a)
+        return self._dense("exponential", broadcast_size(size, a), dtype, None) ** to_dtype(1.0 / a, real_floating(dtype))
 
     # ------------------------------------------------------------------ gamma and its family
 
@@ -216,7 +217,9 @@ class Generator(Stream):
         """
         shape = parameter("gamma", "shape", shape, at_least=0.0)
         scale = parameter("gamma", "scale", scale, at_least=0.0)
-        return self._attempts("gamma", broadcast_size(size, shape, scale), real_floating(dtype), shape) * scale
+        d = real_floating(dtype)
+        standard = self._attempts("gamma", broadcast_size(size, shape, scale), d, shape)
+        return standard if isinstance(scale, float) and scale == 1.0 else standard * to_dtype(scale, d)
 
     def chisquare(self, df: Any, size: Size = None, dtype: Any = float64) -> Any:
         """Chi-square numbers of df > 0 degrees of freedom."""
@@ -226,9 +229,9 @@ class Generator(Stream):
     def standard_t(self, df: Any, size: Size = None, dtype: Any = float64) -> Any:
         """Student's t numbers of df > 0 degrees of freedom."""
         df = parameter("standard_t", "df", df, above=0.0)
-        size = broadcast_size(size, df)
-        z = self._dense("normal", size, dtype, None)
-        return z * (df / (2.0 * self._attempts("gamma", size, real_floating(dtype), df / 2.0))) ** 0.5
+        size, d = broadcast_size(size, df), real_floating(dtype)
+        z = self._dense("normal", size, d, None)
+        return z * (to_dtype(df, d) / (2.0 * self._attempts("gamma", size, d, df / 2.0))) ** 0.5
 
     def beta(self, a: Any, b: Any, size: Size = None, dtype: Any = float64) -> Any:
         """Beta numbers in [0, 1] of the shapes a > 0 and b > 0: X / (X + Y) of gamma numbers."""
@@ -236,10 +239,12 @@ class Generator(Stream):
         return self._attempts("beta", size, real_floating(dtype), a, b)
 
     def dirichlet(self, alpha: Any, size: Size = None) -> Array:
-        """Points of the simplex, shape `size` + (k,), of the k concentrations alpha > 0. ValueError unless alpha is 1-d."""
-        a = values(parameter("dirichlet", "alpha", alpha, above=0.0))
+        """Points of the simplex, shape `size` + (k,), of the k concentrations alpha >= 0, one of them positive."""
+        a = values(parameter("dirichlet", "alpha", alpha, at_least=0.0))
         if a.ndim != 1:
             raise ValueError(f"dirichlet: alpha must have 1 dimension, it has shape {a.shape}")
+        if not a.any():
+            raise ValueError("dirichlet: alpha must have a positive element")
         shape, _ = result_shape(size)
         g = value(self._attempts("gamma", (*shape, a.size), float64, from_numpy(a)))
         total = g.sum(axis=-1, keepdims=True)
