@@ -11,7 +11,6 @@ from .primitives import (
 )  # fmt: skip
 
 TRIG_MAX = 2.0**30
-TINY = 2.0**-13  # below it x^3 is beyond the last bit
 _TWO_THIRDS = 0x3F2AAAAB
 _MIN_NORMAL = 2.0**-126
 
@@ -160,27 +159,35 @@ def _cos_part(z):
     return fma(-0.5, z, 1.0) + z * z * poly(z, K.COS_S)
 
 
-def sin(x):
-    k, r, _ = _trig_reduce(x)
+def sin_quadrant(k, r, rl):
+    """sin(k pi/2 + r), the tail unused."""
     z = r * r
-    y = sel((k & 1) != 0, _cos_part(z), _sin_part(r, z))
-    y = sel(x == 0.0, x, flip_sign(y, k << 30))
-    return sel(fabs(x) <= TRIG_MAX, y, NAN)
+    return flip_sign(sel((k & 1) != 0, _cos_part(z), _sin_part(r, z)), k << 30)
+
+
+def cos_quadrant(k, r, rl):
+    """cos(k pi/2 + r), the tail unused."""
+    z = r * r
+    return flip_sign(sel((k & 1) != 0, _sin_part(r, z), _cos_part(z)), (k + 1) << 30)
+
+
+def tan_quadrant(k, r, rl):
+    """tan(k pi/2 + r + rl)."""
+    z = r * r
+    t = r + fma(r * z, poly(z, K.TAN_S), fma(rl, z, rl))
+    return sel((k & 1) != 0, -1.0 / t, t)
+
+
+def sin(x):
+    return sel(fabs(x) <= TRIG_MAX, sel(x == 0.0, x, sin_quadrant(*_trig_reduce(x))), NAN)
 
 
 def cos(x):
-    k, r, _ = _trig_reduce(x)
-    z = r * r
-    y = sel((k & 1) != 0, _sin_part(r, z), _cos_part(z))
-    return sel(fabs(x) <= TRIG_MAX, flip_sign(y, (k + 1) << 30), NAN)
+    return sel(fabs(x) <= TRIG_MAX, cos_quadrant(*_trig_reduce(x)), NAN)
 
 
 def tan(x):
-    k, r, rl = _trig_reduce(x)
-    z = r * r
-    t = r + fma(r * z, poly(z, K.TAN_S), fma(rl, z, rl))
-    y = sel((k & 1) != 0, -1.0 / t, t)
-    return sel(fabs(x) <= TRIG_MAX, sel(x == 0.0, x, y), NAN)
+    return sel(fabs(x) <= TRIG_MAX, sel(x == 0.0, x, tan_quadrant(*_trig_reduce(x))), NAN)
 
 
 def _atan_unit(q):

@@ -1,7 +1,8 @@
 """The namespace of the package with the functions of `RARE` complete: right for every finite argument.
 
-They run the fast core and, for an argument outside its range, the C library's function. That call sits behind a branch, so a
-loop over them does not vectorise: whole arrays are better served by the core and a second pass over its NaNs.
+sin, cos and tan reduce by a table, which vectorises: any float64 costs 3.5 ns against 0.8 of the cores, where NumPy's takes 8. remainder and fmod call the C library
+behind a branch where the quotient is beyond 2^52, so a loop over them does not vectorise. Whole arrays are better served by
+the core and a second pass over its NaNs.
 """
 
 from llvmlite import ir
@@ -12,7 +13,8 @@ from .binding import expose
 from .integer import INTEGERS
 from .integer import fmod as _int_fmod
 from .integer import remainder as _int_remainder
-from .primitives import INF, Value, fabs, to_f4, to_f8
+from .primitives import INF, Value, fabs, sel
+from .reduction import reduce_any, reduce_any_single
 
 
 def _libm(name, *args):
@@ -40,15 +42,16 @@ def _where_rare(rare, common, slow):
 
 
 def _trig(name):
-    single, double = getattr(f32, name), getattr(trig, name)
-
-    def f8(x):
-        a = fabs(x)
-        return _where_rare((a > trig.TRIG_MAX) & (a < INF), double(x), lambda: _libm(name, x))
+    """Programs of sin, cos or tan with the reduction that has no range."""
+    single, double = getattr(f32, f"{name}_quadrant"), getattr(trig, f"{name}_quadrant")
 
     def f4(x):
-        a = fabs(x)
-        return _where_rare((a > f32.TRIG_MAX) & (a < INF), single(x), lambda: to_f4(f8(to_f8(x))))
+        result = single(*reduce_any_single(x))
+        return result if name == "cos" else sel(x == 0.0, x, result)
+
+    def f8(x):
+        result = double(*reduce_any(x))
+        return result if name == "cos" else sel(fabs(x) < trig.TINY, x, result)
 
     return {"f4": f4, "f8": f8}
 
