@@ -105,6 +105,11 @@ class Scalar:
         return frozenset().union(*(u.math_names for u in self._units))
 
     @functools.cached_property
+    def rare(self):
+        """Those of `names_used` whose fast core holds in a range only and gives NaN outside (`scalarlib.RARE`)."""
+        return self.names_used & frozenset(getattr(_library(self.math), "RARE", ())) if self.names_used else frozenset()
+
+    @functools.cached_property
     def single_call(self):
         """Name of the mathematical function when all it does is `return math.name(its operands in order)`, else None."""
         body = self._main.node.body
@@ -149,13 +154,13 @@ class Scalar:
         return hit
 
     def _render(self, name, dtypes, complete):
-        library = _library(self.math)
-        rare = set(getattr(library, "RARE", ())) if complete else set()
+        library = _library(self.math) if self.names_used else None
+        rare = self.rare if complete else frozenset()
         literal = _literal_dtype(dtypes)
         lines = ["import math as _pymath", "import numpy as np", "from numba import njit as _njit"]
-        if library is not None:
+        if any(hasattr(library, n) for n in self.names_used):
             lines.append(f"from {self.math.rpartition('.')[0]} import {self.math.rpartition('.')[2]} as math")
-        if rare & self.names_used:
+        if rare:
             lines.append(f"from {self.math} import full as _full")
         renamed = {u.name: f"{name}__{u.name}" for u in self._units[:-1]}
         renamed[self._main.name] = name

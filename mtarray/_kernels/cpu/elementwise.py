@@ -59,18 +59,18 @@ class Kernels:
         first = outs[0]
         if first.size == 0:
             return
-        walk = layout.plan(first.shape, tuple([x.strides for x in operands]), tuple([x.itemsize for x in operands]), len(outs))
+        itemsizes = tuple([x.itemsize for x in operands])
+        walk = layout.plan(first.shape, tuple([x.strides for x in operands]), itemsizes, len(outs))
         addresses = [driver.address(x) + o for x, o in zip(operands, walk.offsets, strict=True)]
         store = self._store(outs, walk, addresses)
         in_types, out_types = tuple([x.dtype for x in ins]), tuple([x.dtype for x in outs])
         fn, loop = self.address(in_types, out_types, walk, store)
-        bytes_each = sum([x.itemsize for x in operands])
         if walk.kind == "flat":
-            _launch_flat(fn, loop, walk, addresses, bytes_each)
+            _launch_flat(fn, loop, walk, addresses, itemsizes)
         elif walk.kind == "rows":
-            _launch_rows(fn, loop, walk, addresses, bytes_each)
+            _launch_rows(fn, loop, walk, addresses, itemsizes)
         else:
-            _launch_tiles(fn, loop, walk, addresses, bytes_each)
+            _launch_tiles(fn, loop, walk, addresses, itemsizes)
 
     def _store(self, outs, walk, addresses):
         n = len(outs)
@@ -78,7 +78,7 @@ class Kernels:
             # Rows that do not begin at a cache line are stored past the caches only where they are long.
             if walk.kind == "flat" or all(s % 64 == 0 for s in walk.strides[0][:-1]):
                 return "stream"
-        if self.blocks or any([a in addresses[n:] for a in addresses[:n]]):
+        if self.blocks or not set(addresses[:n]).isdisjoint(addresses[n:]):
             return "scratch"
         return "direct"
 
@@ -99,40 +99,40 @@ def _chunk(total, unit, bytes_each):
     return max(1, -(-total // (_CHUNKS * unit)), _CHUNK_BYTES // (unit * bytes_each))
 
 
-def _launch_flat(fn, loop, walk, addresses, bytes_each):
+def _launch_flat(fn, loop, walk, addresses, itemsizes):
     n = walk.total
     block = loop.block
-    chunk = _chunk(n, block, bytes_each) * block
+    chunk = _chunk(n, block, sum(itemsizes)) * block
     if len(addresses) > 8:
         raise TypeError(f"an elementwise kernel takes at most 8 operands and results, got {len(addresses)}")
     driver.run(fn, n, chunk, *addresses)
 
 
-def _launch_rows(fn, loop, walk, addresses, bytes_each):
+def _launch_rows(fn, loop, walk, addresses, itemsizes):
     *outer, inner = walk.sizes
     block = loop.block
     blocks = -(-inner // block)
     words = [inner, blocks, block, len(outer), *outer]
-    for address, steps in zip(addresses, walk.strides, strict=True):
-        words += [address, steps[-1], *steps[:-1]]
+    for address, steps, itemsize in zip(addresses, walk.strides, itemsizes, strict=True):
+        words += [address, steps[-1], steps[-1] // itemsize, *steps[:-1]]
     table = np.array(words, np.int64)
     items = walk.total // inner * blocks
-    driver.run(fn, items, _chunk(walk.total, min(inner, block), bytes_each), driver.address(table))
+    driver.run(fn, items, _chunk(walk.total, min(inner, block), sum(itemsizes)), driver.address(table))
 
 
-def _launch_tiles(fn, loop, walk, addresses, bytes_each):
+def _launch_tiles(fn, loop, walk, addresses, itemsizes):
     height, length = loop.tile
     across, last = walk.across, len(walk.sizes) - 1
     outer = [d for d in range(last) if d != across]
     rows, columns = walk.sizes[across], walk.sizes[last]
     down, along = -(-rows // height), -(-columns // length)
     words = [rows, columns, down, along, len(outer), *[walk.sizes[d] for d in outer]]
-    for address, steps in zip(addresses, walk.strides, strict=True):
-        words += [address, steps[across], steps[last], *[steps[d] for d in outer]]
+    for address, steps, itemsize in zip(addresses, walk.strides, itemsizes, strict=True):
+        words += [address, steps[across], steps[last], steps[last] // itemsize, *[steps[d] for d in outer]]
     table = np.array(words, np.int64)
     items = down * along * (walk.total // (rows * columns))
     unit = min(rows, height) * min(columns, length)
-    driver.run(fn, items, _chunk(walk.total, unit, bytes_each), driver.address(table))
+    driver.run(fn, items, _chunk(walk.total, unit, sum(itemsizes)), driver.address(table))
 
 
 class Elementwise:
@@ -143,7 +143,8 @@ class Elementwise:
         self.in_dtypes = tuple(np.dtype(d) for d in in_dtypes)
         self.out_dtypes = tuple(np.dtype(d) for d in out_dtypes)
         if len(self.in_dtypes) != scalar.nin or len(self.out_dtypes) != scalar.nout:
-            raise TypeError(f"{scalar!r} has {scalar.nin} operands and {scalar.nout} results, got dtypes for {len(in_dtypes)}, {len(out_dtypes)}")
+            given = f"got dtypes for {len(in_dtypes)} and {len(out_dtypes)}"
+            raise TypeError(f"{scalar!r} has {scalar.nin} operands and {scalar.nout} results, {given}")
         self._kernels = None
 
     def run(self, outs, ins):
@@ -153,8 +154,9 @@ class Elementwise:
         input, and must not overlap one otherwise. Scratch: 8 KiB for each output and thread, 32 KiB for a transposed input.
         """
         kernels = self._kernels or self._make()
-        if any([not x.dtype.isnative for x in (*outs, *ins)]):
-            raise TypeError("elementwise kernels take arrays in native byte order")
+        for x in (*outs, *ins):
+            if not x.dtype.isnative:
+                raise TypeError("elementwise kernels take arrays in native byte order")
         kernels.run(outs, ins)
 
     def _make(self):
@@ -193,11 +195,7 @@ class Elementwise:
 
 def _is_rare(scalar, dtypes):
     """Whether all that the function does is one of those whose fast core holds in a range only and says NaN outside."""
-    if not all(d.kind == "f" for d in dtypes):
-        return False
-    from mtarray._kernels.source import _library
-
-    return scalar.single_call is not None and scalar.single_call in getattr(_library(scalar.math), "RARE", ())
+    return scalar.single_call is not None and all(d.kind == "f" for d in dtypes) and scalar.single_call in scalar.rare
 
 
 @functools.lru_cache(maxsize=4096)

@@ -184,3 +184,32 @@ def float_to_u8(x):
     high = not (x < 9223372036854775808.0)
     low = np.uint64(np.int64(x - 9223372036854775808.0 if high else x))
     return low ^ np.uint64(0x8000000000000000) if high else low
+
+
+@intrinsic(prefer_literal=True)
+def stack(tyctx, nbytes):
+    """Address of `nbytes` (a literal) of the function's stack frame, aligned to 64; no allocation, and nothing frees it early."""
+    if not isinstance(nbytes, types.IntegerLiteral):
+        return None
+    size = nbytes.literal_value
+
+    def cg(ctx, b, sig, a):
+        with b.goto_entry_block():
+            slot = b.alloca(ir.ArrayType(ir.IntType(8), size))
+        slot.align = 64
+        return b.ptrtoint(slot, I64)
+
+    return types.int64(nbytes), cg
+
+
+def _unsigned(name):
+    @intrinsic
+    def f(tyctx, x, y):
+        return types.int64(types.int64, types.int64), lambda ctx, b, sig, a: getattr(b, name)(*a)
+
+    return f
+
+
+# Quotient and remainder of sizes: non-negative by non-zero, without the tests for sign and zero that // and % bring.
+size_div = _unsigned("udiv")
+size_rem = _unsigned("urem")

@@ -3,7 +3,7 @@
 A loop is written for the dtypes and the inner classes (`layout.Walk.classes`) of its operands, so that the compiler sees unit
 strides and hoists single values. Three ways to store: "direct"; "scratch", through a block in the first-level cache, for outputs
 that are also inputs (the compiler's check for overlap would choose its scalar loop) and for functions that look at a block of
-results again; "stream", the same block written past the caches. Scratch: 8 KiB for each output, and one tile per transposed input.
+results again; "stream", the same block written past the caches. Scratch, on the stack: 8 KiB for each output, and one tile per transposed input.
 """
 
 import numpy as np
@@ -90,12 +90,8 @@ class Loop:
     def scratch(self):
         lines = []
         for i, d in enumerate(self.outs):
-            lines += [f"w{i} = np.empty({self.block * d.itemsize + 64}, np.uint8)", f"s{i} = (arr_ptr(w{i}) + 63) & -64"]
+            lines.append(f"s{i} = stack({self.block * d.itemsize})")
         return lines
-
-    def release(self):
-        """Lines that keep the scratch alive up to there: Numba frees an array after its last use, whatever address was taken of it."""
-        return [f"w{i}[0] = 0" for i in range(len(self.outs))]
 
     def run_block(self, indent, classes, store):
         pad = " " * indent
@@ -140,54 +136,52 @@ class Loop:
         text = _indented(lines) + "\n" + "\n".join(self.run_block(8, classes, store)) + "\n"
         steps = [f"    y{i} += m * {d.itemsize}" for i, d in enumerate(self.outs)]
         steps += [f"    x{k} += m * {d.itemsize}" for k, d in enumerate(self.ins) if classes[n + k] == "u"]
-        steps += ["    left -= m", f"    m = min(left, {self.block})", *self.release(), *(["sfence()"] if store == "stream" else [])]
+        steps += ["    left -= m", f"    m = min(left, {self.block})", *(["sfence()"] if store == "stream" else [])]
         return text + _indented(steps)
 
-    def _operands(self, first):
-        """(letter of the address, letter of the byte step, number, position) of outputs and inputs."""
-        names = [("y", "h", i) for i in range(len(self.outs))] + [("x", "c", k) for k in range(len(self.ins))]
-        return [(a, c, i, first + p) for p, (a, c, i) in enumerate(names)]
+    def _operands(self):
+        """(letter of the address, letter of the byte step, letter of the element step, number) of outputs and inputs."""
+        return [("y", "h", "g", i) for i in range(len(self.outs))] + [("x", "c", "e", k) for k in range(len(self.ins))]
 
-    def _steps(self):
-        lines = [f"g{i} = h{i} // {d.itemsize}" for i, d in enumerate(self.outs)]
-        return lines + [f"e{k} = c{k} // {d.itemsize}" for k, d in enumerate(self.ins)]
+    def _head(self, classes, fixed):
+        """Lines that read what a table (see `rows`) says of the operands; `fixed`: names of the words of each before the outer steps."""
+        lines = []
+        for p, (a, c, e, i) in enumerate(self._operands()):
+            lines.append(f"t{a}{i} = operands + {p} * width")
+            for w, word in enumerate(fixed):
+                name = {"address": "b" + a, "row": "r" + a, "bytes": c, "elements": e}[word]
+                if word != "elements" or classes[p] == "s":
+                    lines.append(f"{name}{i} = ld64(t{a}{i} + {8 * w})")
+            lines.append(f"t{a}{i} += {8 * len(fixed)}")
+        return lines
+
+    def _outer(self):
+        """Lines that turn `rest`, the number of an outer position, into addresses o<a><i>; the first dimension needs no division."""
+        operands = self._operands()
+        lines = [f"o{a}{i} = b{a}{i}" for a, _, _, i in operands]
+        lines += ["d = nd - 1", "while d > 0:", "    size = ld64(sizes + 8 * d)", "    at = size_rem(rest, size)", "    rest = size_div(rest, size)"]
+        lines += [f"    o{a}{i} += at * ld64(t{a}{i} + 8 * d)" for a, _, _, i in operands]
+        lines += ["    d -= 1", "if nd > 0:"]
+        return lines + [f"    o{a}{i} += rest * ld64(t{a}{i})" for a, _, _, i in operands]
 
     def rows(self, classes, store):
         """Kernel over items [lo, hi); item = block of a row. Word 0: address of a table of int64:
 
         inner size, blocks per row, elements per block, number of outer dimensions; their sizes; then for outputs and inputs: address,
-        inner step, outer steps (bytes).
+        inner step in bytes, in elements, outer steps in bytes.
         """
-        operands = self._operands(0)
-        lines = [
-            "table = ld64(args)",
-            "inner = ld64(table)",
-            "blocks = ld64(table + 8)",
-            "block = ld64(table + 16)",
-            "nd = ld64(table + 24)",
-            "sizes = table + 32",
-            "width = 16 + 8 * nd",
-        ]
-        for a, c, i, p in operands:
-            lines += [f"b{a}{i} = ld64(sizes + 8 * nd + {p} * width)", f"{c}{i} = ld64(sizes + 8 * nd + {p} * width + 8)"]
-            lines += [f"t{a}{i} = sizes + 8 * nd + {p} * width + 16"]
-        lines += self._steps()
-        lines += ["index = np.zeros(nd + 1, np.int64)", "rest = lo // blocks", "at = lo - rest * blocks", "d = nd - 1", "while d >= 0:"]
-        lines += ["    index[d] = rest % ld64(sizes + 8 * d)", "    rest //= ld64(sizes + 8 * d)"]
-        lines += [f"    b{a}{i} += index[d] * ld64(t{a}{i} + 8 * d)" for a, _, i, _ in operands]
-        lines += ["    d -= 1"]
+        operands = self._operands()
+        lines = ["table = ld64(args)", "inner = ld64(table)", "blocks = ld64(table + 8)", "block = ld64(table + 16)", "nd = ld64(table + 24)"]
+        lines += ["sizes = table + 32", "operands = sizes + 8 * nd", "width = 24 + 8 * nd"]
+        lines += self._head(classes, ("address", "bytes", "elements"))
         if store != "direct":
             lines += self.scratch()
-        lines += ["for item in range(lo, hi):", "    start = at * block", "    m = min(block, inner - start)"]
-        lines += [f"    {a}{i} = b{a}{i} + start * {c}{i}" for a, c, i, _ in operands]
-        text = _indented(lines) + "\n" + "\n".join(self.run_block(8, classes, store)) + "\n"
-        lines = ["    at += 1", "    if at == blocks:", "        at = 0", "        d = nd - 1", "        while d >= 0:"]
-        lines += [f"            b{a}{i} += ld64(t{a}{i} + 8 * d)" for a, _, i, _ in operands]
-        lines += ["            index[d] += 1", "            size = ld64(sizes + 8 * d)", "            if index[d] < size:", "                break"]
-        lines += ["            index[d] = 0"]
-        lines += [f"            b{a}{i} -= size * ld64(t{a}{i} + 8 * d)" for a, _, i, _ in operands]
-        lines += ["            d -= 1", *(self.release() if store != "direct" else []), *(["sfence()"] if store == "stream" else [])]
-        return text + _indented(lines)
+        lines += ["for item in range(lo, hi):", "    rest = size_div(item, blocks)", "    start = (item - rest * blocks) * block"]
+        lines += ["    m = inner - start", "    if m > block:", "        m = block"]
+        lines += ["    " + line for line in self._outer()]
+        lines += [f"    {a}{i} = o{a}{i} + start * {c}{i}" for a, c, _, i in operands]
+        text = _indented(lines) + "\n" + "\n".join(self.run_block(8, classes, store))
+        return text + ("\n    sfence()" if store == "stream" else "")
 
     @property
     def tile(self):
@@ -197,48 +191,33 @@ class Loop:
         """Kernel over items [lo, hi); item = tile. Word 0: address of a table of int64:
 
         rows, columns, tiles down, tiles along, number of outer dimensions; their sizes; then for outputs and inputs: address, row step,
-        column step, outer steps (bytes).
+        column step in bytes, in elements, outer steps in bytes.
         """
         n = len(self.outs)
-        operands = self._operands(0)
+        operands = self._operands()
         height, length = self.tile
-        lines = [
-            "table = ld64(args)",
-            "nr = ld64(table)",
-            "nc = ld64(table + 8)",
-            "along = ld64(table + 24)",
-            "each = ld64(table + 16) * along",
-            "nd = ld64(table + 32)",
-            "sizes = table + 40",
-            "width = 24 + 8 * nd",
-        ]
-        for a, c, i, p in operands:
-            base = f"sizes + 8 * nd + {p} * width"
-            lines += [f"b{a}{i} = ld64({base})", f"r{a}{i} = ld64({base} + 8)", f"{c}{i} = ld64({base} + 16)", f"t{a}{i} = {base} + 24"]
-        lines += self._steps()
+        lines = ["table = ld64(args)", "nr = ld64(table)", "nc = ld64(table + 8)", "along = ld64(table + 24)", "each = ld64(table + 16) * along"]
+        lines += ["nd = ld64(table + 32)", "sizes = table + 40", "operands = sizes + 8 * nd", "width = 32 + 8 * nd"]
+        lines += self._head(classes, ("address", "row", "bytes", "elements"))
         for k, d in enumerate(self.ins):
             if classes[n + k] == "t":
-                lines += [f"wt{k} = np.empty({height * length * d.itemsize + 64}, np.uint8)", f"st{k} = (arr_ptr(wt{k}) + 63) & -64"]
+                lines.append(f"st{k} = stack({height * length * d.itemsize})")
         if store != "direct":
             lines += self.scratch()
-        lines += ["for item in range(lo, hi):", "    rest = item // each", "    tile = item - rest * each"]
-        lines += [f"    o{a}{i} = b{a}{i}" for a, _, i, _ in operands]
-        lines += ["    d = nd - 1", "    while d >= 0:", "        at = rest % ld64(sizes + 8 * d)", "        rest //= ld64(sizes + 8 * d)"]
-        lines += [f"        o{a}{i} += at * ld64(t{a}{i} + 8 * d)" for a, _, i, _ in operands]
-        lines += ["        d -= 1", f"    top = tile // along * {height}", f"    left = tile % along * {length}"]
+        lines += ["for item in range(lo, hi):", "    rest = size_div(item, each)", "    tile = item - rest * each"]
+        lines += ["    " + line for line in self._outer()]
+        lines += [f"    top = size_div(tile, along) * {height}", f"    left = size_rem(tile, along) * {length}"]
         lines += [f"    down = min({height}, nr - top)", f"    m = min({length}, nc - left)"]
-        lines += [f"    o{a}{i} += top * r{a}{i} + left * {c}{i}" for a, c, i, _ in operands]
+        lines += [f"    o{a}{i} += top * r{a}{i} + left * {c}{i}" for a, c, _, i in operands]
         for k, d in enumerate(self.ins):
             if classes[n + k] == "t":
                 lines += ["    " + line for line in _fill(k, d.itemsize, pointer(d), length)]
         lines += ["    for r in range(down):"]
-        for a, _, i, p in operands:
+        for p, (a, _, _, i) in enumerate(operands):
             size = self.ins[i].itemsize if a == "x" else 0
             lines.append(f"        {a}{i} = " + (f"st{i} + r * {length * size}" if classes[p] == "t" else f"o{a}{i} + r * r{a}{i}"))
-        text = _indented(lines) + "\n" + "\n".join(self.run_block(12, classes, store)) + "\n"
-        lines = [*(self.release() if store != "direct" else []), *(["sfence()"] if store == "stream" else [])]
-        lines += [f"wt{k}[0] = 0" for k in range(len(self.ins)) if classes[n + k] == "t"]
-        return text + _indented(lines)
+        text = _indented(lines) + "\n" + "\n".join(self.run_block(12, classes, store))
+        return text + ("\n    sfence()" if store == "stream" else "")
 
 
 def _fill(k, size, cast, length):
