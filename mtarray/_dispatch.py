@@ -166,8 +166,8 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
         op.validate(*ins)
     n = prod(shape)
     mode = config._values["kernels"]
-    if op.twin is not None and mode == "auto" and n < plan.limit or not fits:
-        results = run_quietly(op.twin, *[_cast(a, d) for a, d in zip(ins, plan.ins)] if fits else ins)
+    if plan.twin is not None and mode == "auto" and n < plan.limit or not fits:
+        results = run_quietly(plan.twin, *[_cast(a, d) for a, d in zip(ins, plan.ins)] if fits else ins)
         if op.nout == 1:
             results = (results,)
         outs = [_settle(r, d, shape, xs) for r, d in zip(results, plan.outs)]
@@ -262,11 +262,11 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
     a, b = ins
     n = target.size
     mode = config._values["kernels"]
-    if op.twin is not None and mode == "auto" and n < plan.limit:
-        if op.twin.__class__ is np.ufunc and plan.ins[0] is plan.outs[0]:
-            run_quietly(op.twin, target, _cast(b, plan.ins[1]), out=target, casting="same_kind")
+    if plan.twin is not None and mode == "auto" and n < plan.limit:
+        if plan.twin.__class__ is np.ufunc and plan.ins[0] is plan.outs[0]:
+            run_quietly(plan.twin, target, _cast(b, plan.ins[1]), out=target, casting="same_kind")
         else:
-            target[...] = run_quietly(op.twin, _cast(a, plan.ins[0]), _cast(b, plan.ins[1]))
+            target[...] = run_quietly(plan.twin, _cast(a, plan.ins[0]), _cast(b, plan.ins[1]))
     else:
         wide = np.broadcast_to(b, target.shape)
         if mode == "python" or plan.outs[0] is not x._dtype:
@@ -517,7 +517,7 @@ def _gather(a: Any, key: tuple[Any, ...]) -> Any:
         arrays = [(i, k) for i, k in enumerate(key) if k.__class__ is not slice]
         if len(arrays) == 1:
             i, k = arrays[0]
-            if k.dtype.kind == "b" and i == 0 and k.ndim == a.ndim and a.ndim:
+            if k.dtype.kind == "b" and i == 0 and k.shape == a.shape and a.ndim:
                 return gather.mask_select(a, k)
             if k.dtype.kind != "b" and k.ndim:
                 return gather.take(a, k, i)

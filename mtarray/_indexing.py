@@ -129,7 +129,8 @@ def _advanced(parsed: list[Any], shape: Shape, strides: Shape, offset: int) -> A
             axis += 1
         else:
             ndim = len(item.shape) if item.dtype.kind == "b" else 1
-            if item.dtype.kind == "b" and tuple(item.shape) != shape[axis : axis + ndim]:
+            # As in NumPy, a mask may also be empty along an axis: then it selects nothing.
+            if item.dtype.kind == "b" and not all(m in (n, 0) for m, n in zip(item.shape, shape[axis : axis + ndim])):
                 raise IndexError(
                     f"boolean index of shape {tuple(item.shape)} does not match the axes it selects from, "
                     f"{shape[axis : axis + ndim]} of an array of shape {shape}"

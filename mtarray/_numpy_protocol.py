@@ -21,8 +21,6 @@ from ._ops import REGISTRY, Elementwise
 def _twins() -> dict[Any, Any]:
     """Our function for each NumPy ufunc of the same meaning."""
     return {op.twin: op.function for op in REGISTRY.values() if isinstance(op, Elementwise) and op.twin.__class__ is np.ufunc} | {
-        np.floor_divide: _array.xp.floor_divide,
-        np.rint: _array.xp.round,
         np.matmul: getattr(_array.xp, "matmul", None),
         np.vecdot: getattr(_array.xp, "vecdot", None),
     }

@@ -45,9 +45,10 @@ class Op:
 class Plan:
     """How an elementwise op runs for given operand dtypes: in which types it computes, what it returns, below which size NumPy serves."""
 
-    __slots__ = ("ins", "outs", "limit", "kernel")
+    __slots__ = ("ins", "outs", "limit", "twin", "kernel")
 
-    def __init__(self, ins: tuple[DType, ...], outs: tuple[DType, ...], limit: int) -> None:
+    def __init__(self, ins: tuple[DType, ...], outs: tuple[DType, ...], limit: int, twin: Any) -> None:
+        self.twin = twin
         self.ins = ins
         self.outs = outs
         self.limit = limit
@@ -58,7 +59,7 @@ class Elementwise(Op):
     """An op declared by a scalar function. `twin`: NumPy's function of the same meaning, or None."""
 
     __slots__ = (
-        "scalar_function", "_scalar", "nin", "nout", "dtypes", "standard", "result", "twin", "limit", "promotes", "compares", "rule",
+        "scalar_function", "_scalar", "nin", "nout", "dtypes", "standard", "result", "twin", "corrected", "limit", "promotes", "compares", "rule",
         "validate", "plans", "fast", "errors",
     )  # fmt: skip
 
@@ -74,7 +75,8 @@ class Elementwise(Op):
     def plan(self, key: tuple[Any, ...]) -> Plan:
         """The plan for operands of these dtypes (or Python scalar types), made once. TypeError if the op is not defined for them."""
         ins, outs, *limit = self.rule(key) if self.rule is not None else self._standard_rule(key)
-        plan = self.plans[key] = Plan(ins, outs, *(limit or (self.limit,)))
+        twin = self.corrected.get(ins[0].kind, self.twin)
+        plan = self.plans[key] = Plan(ins, outs, limit[0] if limit else self.limit, twin)
         return plan
 
     def _standard_rule(self, key: tuple[Any, ...]) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
@@ -95,15 +97,15 @@ class Elementwise(Op):
     def refresh(self) -> None:
         """Fill the table of the hot path: only dtypes the standard promises, only NumPy functions that return what we return."""
         self.fast.clear()
-        if config.kernels != "auto" or self.twin.__class__ is not np.ufunc or self.nout != 1:
+        if config.kernels != "auto" or self.nout != 1:
             return
         for d in self.standard:
             key = (d,) * self.nin
             plan = self.plan(key)
             if self.validate is not None and d not in FLOATING:
                 continue
-            if plan.ins[0] is d:
-                entry = (self.twin, self.limit, plan.outs[0], self.errors or d in FLOATING)
+            if plan.ins[0] is d and plan.twin.__class__ is np.ufunc:
+                entry = (plan.twin, self.limit, plan.outs[0], self.errors or d in FLOATING)
                 self.fast[d] = entry
                 if self.nin == 2 and not self.compares:
                     for python in (float, int):
@@ -127,6 +129,7 @@ def elementwise(
     standard: tuple[DType, ...] | None = None,
     result: Callable[[DType], DType] = same,
     numpy: str | Callable[..., Any] | None = None,
+    corrected: dict[str, Callable[..., Any]] | None = None,
     dunder: str | None = None,
     limit: int = MEDIUM,
     promotes: bool = True,
@@ -138,7 +141,7 @@ def elementwise(
 
     dtypes: for which it is defined (a purely floating op converts integers); standard: those of them the standard promises.
     result: dtype of the result from the dtype computed in. numpy: NumPy's function of the same meaning, which serves small arrays and is the
-    kernel's oracle in tests. dunder: operator to bind (`"__add__"` binds `__radd__` and `__iadd__` too). limit: elements below which
+    kernel's oracle in tests; corrected: by dtype kind, what serves where NumPy's function departs from the standard. dunder: operator to bind (`"__add__"` binds `__radd__` and `__iadd__` too). limit: elements below which
     NumPy serves. rule: for ops whose operands do not promote together: (dtypes or scalar types of the operands) -> (dtypes to
     compute in, dtypes of the results). validate: checks the values of the operands, raising before anything is written.
     errors: whether NumPy's integer loops can warn.
@@ -154,6 +157,7 @@ def elementwise(
         op.standard = dtypes if standard is None else standard
         op.result = result
         op.twin = getattr(np, numpy) if isinstance(numpy, str) else numpy
+        op.corrected = corrected or {}
         op.nout = op.twin.nout if isinstance(op.twin, np.ufunc) else 1
         op.limit = limit
         op.promotes = promotes

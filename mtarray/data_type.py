@@ -14,7 +14,10 @@ from ._dispatch import common
 
 
 def _dtype(x: Any, where: str) -> DType:
-    return x.dtype if isinstance(x, Array) else dtype_of(x.dtype if hasattr(x, "dtype") and hasattr(x, "shape") else x, where)
+    if isinstance(x, Array):
+        return x.dtype
+    # Scalar types have these attributes too, as descriptors.
+    return dtype_of(x.dtype if hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type) else x, where)
 
 
 def can_cast(from_: Any, to: Any, /) -> bool:

@@ -77,13 +77,11 @@ def divide(x1, x2):
 def _floor_divide(x1: Any, x2: Any) -> Any:
     # NumPy pairs `//` with `%`, which gives NaN for inf // 2; the standard's text asks for floor(x1 / x2) there.
     out = np.floor_divide(x1, x2)
-    if out.dtype.kind != "f":
-        return out
     special = np.isinf(x1) | np.isinf(x2)
     return np.where(special, np.floor(x1 / x2), out) if special.any() else out
 
 
-@elementwise(dtypes=REAL, numpy=_floor_divide, dunder="__floordiv__", limit=DEAR, errors=True)
+@elementwise(dtypes=REAL, numpy="floor_divide", corrected={"f": _floor_divide}, dunder="__floordiv__", limit=DEAR, errors=True)
 def floor_divide(x1, x2):
     """Largest integer-valued number not above `x1 / x2`, for each pair of elements.
 
@@ -215,8 +213,6 @@ def exp(x):
 
 
 def _expm1(x: Any) -> Any:
-    if x.dtype.kind != "c":
-        return np.expm1(x)
     # NumPy's complex expm1 has not the special values of the standard (and cancels near 0), so it is composed of real ones.
     z = np.asarray(x, np.complex128)
     a, b = z.real, z.imag
@@ -224,7 +220,7 @@ def _expm1(x: Any) -> Any:
     out.real = np.expm1(a) * np.cos(b) - 2 * np.sin(b / 2) ** 2
     out.imag = np.exp(a) * np.sin(b)
     real_line = b == 0
-    out.real[real_line] = np.expm1(a[real_line])
+    out.real[real_line] = np.expm1(a[real_line]) + 0.0  # the standard asks for +0 at -0 + 0j too
     out.imag[real_line] = b[real_line]
     unbounded = np.isinf(a) & ~np.isfinite(b)
     out.real[unbounded] = np.where(a[unbounded] > 0, np.inf, -1.0)
@@ -232,7 +228,7 @@ def _expm1(x: Any) -> Any:
     return out.astype(x.dtype, copy=False)
 
 
-@elementwise(dtypes=FLOATING, numpy=_expm1, limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="expm1", corrected={"c": _expm1}, limit=DEAR)
 def expm1(x):
     """exp(x) - 1, accurate near 0.
 
@@ -334,7 +330,15 @@ def cos(x):
     return math.cos(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="tan", limit=DEAR)
+def _tan(x: Any) -> Any:
+    out = np.array(np.tan(x))
+    flat = np.isinf(x.imag) & np.isfinite(x.real)  # by the standard tan(z) is -1j * tanh(1j * z)
+    out.real[flat] = np.copysign(0.0, x.real[flat])
+    out.imag[flat] = np.sign(x.imag[flat])
+    return out
+
+
+@elementwise(dtypes=FLOATING, numpy="tan", corrected={"c": _tan}, limit=DEAR)
 def tan(x):
     """Tangent of each element, in radians.
 
@@ -411,7 +415,15 @@ def cosh(x):
     return math.cosh(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="tanh", limit=DEAR)
+def _tanh(x: Any) -> Any:
+    out = np.array(np.tanh(x))
+    flat = np.isinf(x.real) & np.isfinite(x.imag)  # C's sign of the zero follows sin(2b), the standard's follows b
+    out.real[flat] = np.sign(x.real[flat])
+    out.imag[flat] = np.copysign(0.0, x.imag[flat])
+    return out
+
+
+@elementwise(dtypes=FLOATING, numpy="tanh", corrected={"c": _tanh}, limit=DEAR)
 def tanh(x):
     """Hyperbolic tangent of each element.
 
@@ -491,11 +503,11 @@ def trunc(x):
     return math.trunc(x)
 
 
-def _round(x: Any) -> Any:
-    return x.copy() if x.dtype.kind in "iu" else np.rint(x)
+def _same(x: Any) -> Any:
+    return x.copy()
 
 
-@elementwise(dtypes=NUMERIC, numpy=_round, limit=CHEAP)
+@elementwise(dtypes=NUMERIC, numpy="rint", corrected={"i": _same, "u": _same}, limit=CHEAP)
 def round(x):  # noqa: A001
     """Each element rounded to the nearest integer-valued number, halves to even; complex parts apart.
 
