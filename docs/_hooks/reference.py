@@ -23,23 +23,26 @@ import mtarray
 TITLES = {
     "array": "The array",
     "creation": "Creation",
-    "data_types": "Data types",
+    "data_type": "Data types",
     "elementwise": "Elementwise functions",
     "indexing": "Indexing",
-    "linear_algebra": "Linear algebra",
     "manipulation": "Manipulation",
     "searching": "Searching",
     "sets": "Sets",
     "sorting": "Sorting",
     "statistical": "Statistics",
     "utility": "Utilities",
+    "ops": "Declaring ops",
+    "config": "Settings",
+    "files": "Files",
+    "devices": "Devices",
     "linalg": "mtarray.linalg",
     "fft": "mtarray.fft",
     "random": "mtarray.random",
     "special": "mtarray.special",
     "numpy_names": "NumPy names beyond the standard",
 }
-NAMESPACES = ("linalg", "fft", "random", "special")
+NAMESPACES = [name for name in ("linalg", "fft", "random", "special") if inspect.ismodule(getattr(mtarray, name, None))]
 
 
 def _public(module: ModuleType) -> list[str]:
