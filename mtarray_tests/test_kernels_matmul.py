@@ -142,19 +142,17 @@ def test_shapes_that_do_not_fit_are_named(first, second, sentence):
 
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
 def test_same_bits_on_any_number_of_threads(dtype):
-    from numba import get_num_threads, set_num_threads
-
     rng = np.random.default_rng(2)
     pairs = [((200, 700), (700, 300)), ((64, 30, 30), (64, 30, 30)), ((20, 100, 50), (20, 50, 100))]
     operands = [(numbers(rng, s, dtype), numbers(rng, t, dtype)) for s, t in pairs]
-    threads = get_num_threads()
+    threads = driver.get_num_threads()
     results = []
     try:
-        for n in range(1, threads + 1):
-            set_num_threads(n)
+        for n in (1, 2, 3, 8):
+            driver.set_num_threads(n)
             results.append([own_matmul(a, b).tobytes() for a, b in operands] + [matmul(*operands[1]).tobytes()])
     finally:
-        set_num_threads(threads)
+        driver.set_num_threads(threads)
     assert all(r == results[0] for r in results)
 
 
