@@ -51,7 +51,7 @@ def _kernel(dtype, out, layout, unit, root):
     p, cast, size = pointer(dtype), scalar(_narrow(dtype)), dtype.itemsize
 
     def final(m2):
-        return f"{scalar(out)}({'np.sqrt' if root else ''}({m2} / (total - f8(args + 8)[0])))"
+        return f"{scalar(out)}({'np.sqrt' if root else ''}({m2} / max(0.0, total - f8(args + 8)[0])))"
 
     if layout == "rows":
         element = f"{cast}(x[i])" if unit else f"{cast}({p}(b + i * s)[0])"
@@ -103,7 +103,7 @@ def var(x, axes, correction, out_dtype):
     """Variance of `x` along `axes` (sorted, non-negative), sum |x - mean|^2 / (count - correction), as real `out_dtype`.
 
     float32 is differenced in float32 around a mean known in float64 and summed in float64; all else runs in float64. A divisor
-    of 0 or less gives NaN or infinity as division does; an empty reduction gives NaN. Complex: real plus imaginary variance.
+    of 0 or less counts as 0, as in NumPy; an empty reduction gives NaN. Complex: real plus imaginary variance.
     """
     return _spread(x, axes, float(correction), np.dtype(out_dtype), False)
 
@@ -139,6 +139,6 @@ def _spread(x, axes, correction, out, root):
         mean, m2, count = partials[..., 0], partials[..., 1], partials[..., 2]
         total = count.sum(axis=0)
         middle = (mean * count).sum(axis=0) / total
-        value = (m2.sum(axis=0) + (count * (mean - middle) ** 2).sum(axis=0)) / np.float64(total - correction)
+        value = (m2.sum(axis=0) + (count * (mean - middle) ** 2).sum(axis=0)) / np.maximum(total - correction, 0.0)
         result.reshape(-1)[...] = np.sqrt(value) if root else value
     return result.transpose(loops.restore) if result.ndim > 1 else result
