@@ -80,7 +80,10 @@ def _facts(value: Any) -> str:
 
 
 def _entry(value: Any) -> str:
-    members = "    options:\n      members: true\n      filters: ['!^_']\n" if inspect.isclass(value) else ""
+    members = ""
+    if inspect.isclass(value):
+        public = [name for name in dir(value) if not name.startswith("_") and getattr(getattr(value, name), "__doc__", None)]
+        members = f"    options:\n      members: {public or False}\n      inherited_members: true\n"
     return f"::: {value.__module__}.{value.__qualname__}\n{members}\n{_facts(value)}\n"
 
 
