@@ -195,22 +195,22 @@ def _search(name):
 
 def loaded(kind, name, dtype):
     """Whether this kernel is in memory, so that running it costs nothing beyond its work."""
-    return (kind, name, dtype) in _addresses
+    return (kind, name, dtype.char) in _addresses
 
 
 def address(kind, name, dtype):
     """Address of the kernel: kind "dense" (name, and 2 or 4 results per block), "integers" (32 or 64 bits) or "attempts"."""
-    key = (kind, name, dtype)
+    key = (kind, name, dtype.char)  # `dtype.name` takes 1.5 us
     fn = _addresses.get(key)
     if fn is None:
         prelude = _prelude()
         if kind == "dense":
-            body = _dense(name, random_core.DENSE[name], dtype)
+            body = _dense(name, random_core.DENSE[name], dtype.name)
         elif kind == "integers":
-            body, prelude = _integers(128 // name, dtype), prelude + _INTEGER_HELPERS
+            body, prelude = _integers(128 // name, dtype.name), prelude + _INTEGER_HELPERS
         else:
-            body = _attempts(name, random_core.ATTEMPTS[name], dtype)
-        fn = _addresses[key] = build.kernel(f"random_{name}_{dtype}", body, prelude)
+            body = _attempts(name, random_core.ATTEMPTS[name], dtype.name)
+        fn = _addresses[key] = build.kernel(f"random_{name}_{dtype.name}", body, prelude)
     return fn
 
 
