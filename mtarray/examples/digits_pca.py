@@ -161,7 +161,7 @@ def draw(digits: Digits, projection: Any, results: Sequence[Result], path: Path)
     labels = np.asarray(digits.test_labels)
     components = np.asarray(projection.components_)
 
-    figure = plt.figure(figsize=(12, 5.2), layout="constrained")
+    figure: Any = plt.figure(figsize=(12, 5.2), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.15, 1))
     axes = left.subplots()
     colours = plt.get_cmap("tab10")
@@ -170,8 +170,7 @@ def draw(digits: Digits, projection: Any, results: Sequence[Result], path: Path)
         axes.scatter(points[mine, 0], points[mine, 1], s=34, color=colours(digit), marker=f"${digit}$", linewidths=0.3)
     axes.set(title=f"{len(points)} test digits along two principal components", xlabel="first component", ylabel="second component")
 
-    panels: Any = right.subfigures(2, 1, height_ratios=(1, 1.1))
-    upper, lower = panels
+    upper, lower = right.subfigures(2, 1, height_ratios=(1, 1.1))
     upper.suptitle("The first ten components", fontsize="medium")
     for k, image_axes in enumerate(upper.subplots(2, 5).flat):
         if k < len(components):
