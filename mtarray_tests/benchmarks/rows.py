@@ -346,10 +346,10 @@ class Case:
 
 
 def cases(pattern: str = "", quick: bool = False) -> list[Case]:
-    """Every row at every size whose ``family/name/n`` contains the pattern; `quick` keeps one size of each row, a middle one."""
+    """Every row at every size whose ``family/name/n`` contains the pattern; `quick` leaves out the largest size of each row."""
     found = []
     for declare in FAMILIES.values():
         for row in declare():
-            sizes = row.sizes if not quick else (row.sizes[min(1, len(row.sizes) - 1) if row.sizes[0] < MIDDLE else 0],)
+            sizes = row.sizes[:-1] if quick and len(row.sizes) > 1 else row.sizes
             found += [case for n in sizes if pattern in (case := Case(row, n)).label]
     return found
