@@ -41,9 +41,7 @@ def _logaddexp2(a, b):
 
 REFERENCE = {
     name: getattr(mp, name)
-    for name in (
-        "exp expm1 log log10 log1p sin cos tan tanh sinh cosh asin acos atan asinh acosh atanh erf erfc sqrt atan2 hypot".split()
-    )
+    for name in ("exp expm1 log log10 log1p sin cos tan tanh sinh cosh asin acos atan asinh acosh atanh erf erfc sqrt atan2 hypot".split())
 } | {
     "exp2": lambda x: mp.power(2, x),
     "log2": lambda x: mp.log(x) / mp.log(2),
@@ -64,8 +62,7 @@ REAL = (
     "erf erfc expit logaddexp logaddexp2"
 ).split()
 COMPLEX = (
-    "exp expm1 log log1p log2 log10 sqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh pow fabs sign reciprocal "
-    "divide"
+    "exp expm1 log log1p log2 log10 sqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh pow fabs sign reciprocal divide"
 ).split()
 BINARY = {"atan2", "pow", "hypot", "logaddexp", "logaddexp2", "divide"}
 

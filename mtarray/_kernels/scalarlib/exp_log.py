@@ -6,9 +6,25 @@ exp: x = k ln2 + r + rl (Cody and Waite's reduction with a tail), 1 + r + r^2 P(
 
 from . import coefficients as K
 from .primitives import (
-    INF, NAN, bits, clamp, copysign, fabs, fast_sum, fma, from_bits, int_to_float, poly, pow2, scale, sel, shift_int,
-    shifted, shifted_fma, two_sum,
-)  # fmt: skip
+    INF,
+    NAN,
+    bits,
+    clamp,
+    copysign,
+    fabs,
+    fast_sum,
+    fma,
+    from_bits,
+    int_to_float,
+    poly,
+    pow2,
+    scale,
+    sel,
+    shift_int,
+    shifted,
+    shifted_fma,
+    two_sum,
+)
 
 TINY = 2.0**-28  # below it every odd function here is its argument to the last bit
 _SQRT_HALF = 0x3FE6A09E667F3BCD

@@ -6,9 +6,30 @@ Where one rounding too many would show, a value is kept as an unevaluated sum. A
 from . import coefficients as K
 from .power import pow_special
 from .primitives import (
-    INF, NAN, bits, clamp, copysign, fabs, fast_sum, flip_sign, fma, from_bits, int_to_float, poly, pow2, scale, sel, shift_int,
-    shifted, shifted_fma, sqrt, to_f4, to_f8, two_sum, widen,
-)  # fmt: skip
+    INF,
+    NAN,
+    bits,
+    clamp,
+    copysign,
+    fabs,
+    fast_sum,
+    flip_sign,
+    fma,
+    from_bits,
+    int_to_float,
+    poly,
+    pow2,
+    scale,
+    sel,
+    shift_int,
+    shifted,
+    shifted_fma,
+    sqrt,
+    to_f4,
+    to_f8,
+    two_sum,
+    widen,
+)
 
 TRIG_MAX = 2.0**30
 _TWO_THIRDS = 0x3F2AAAAB

@@ -1,6 +1,5 @@
 """Integer arithmetic as NumPy defines it: floor division and the divisor's sign, 0 for a zero divisor, wrapping otherwise."""
 
-
 from .primitives import I8, Value, floor, rint, sel, signed, to_f4, to_f8, to_int, unsigned, widen
 
 SIGNED = ("i1", "i2", "i4", "i8")
@@ -157,5 +156,3 @@ def pow(a, n):
         return sel((k & 1) != 0, result * base, result), base * base, k >> 1
 
     return _loop([a.const(1), a, n], lambda r, base, k: k > 0, step)[0]
-
-

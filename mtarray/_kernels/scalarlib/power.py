@@ -3,8 +3,24 @@
 from . import coefficients as K
 from .exp_log import split
 from .primitives import (
-    INF, NAN, bits, clamp, copysign, fabs, fast_sum, floor, fma, from_bits, poly, pow2, scale, sel, shift_int, shifted, sqrt,
-)  # fmt: skip
+    INF,
+    NAN,
+    bits,
+    clamp,
+    copysign,
+    fabs,
+    fast_sum,
+    floor,
+    fma,
+    from_bits,
+    poly,
+    pow2,
+    scale,
+    sel,
+    shift_int,
+    shifted,
+    sqrt,
+)
 
 
 def log2_parts(ax):

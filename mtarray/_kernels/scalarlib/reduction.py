@@ -14,8 +14,23 @@ from llvmlite import ir
 
 from . import coefficients as K
 from .primitives import (
-    F8, Value, bits, fabs, fast_sum, fma, pow2, rint, sel, shift_int, shifted, to_f4, to_f8, two_product, two_sum, widen,
-)  # fmt: skip
+    F8,
+    Value,
+    bits,
+    fabs,
+    fast_sum,
+    fma,
+    pow2,
+    rint,
+    sel,
+    shift_int,
+    shifted,
+    to_f4,
+    to_f8,
+    two_product,
+    two_sum,
+    widen,
+)
 
 _STEP = 32
 

@@ -6,8 +6,20 @@ The cores of sin, cos and tan reduce by pi/2 in three parts and hold for |x| <= 
 
 from . import coefficients as K
 from .primitives import (
-    INF, NAN, bits, copysign, fabs, fast_sum, flip_sign, fma, poly, sel, shifted_fma, sqrt, two_sum,
-)  # fmt: skip
+    INF,
+    NAN,
+    bits,
+    copysign,
+    fabs,
+    fast_sum,
+    flip_sign,
+    fma,
+    poly,
+    sel,
+    shifted_fma,
+    sqrt,
+    two_sum,
+)
 
 TRIG_MAX = 2.0**30
 TINY = 2.0**-28
@@ -78,7 +90,7 @@ def tan(x):
     return sel(a < TINY, x, sel(a <= TRIG_MAX, tan_quadrant(*reduce(x)), NAN))
 
 
-def _atan_ratio(n, d):
+def atan_ratio(n, d):
     """atan(n/d) as h + l for 0 <= n <= d, both well scaled."""
     mid = n > 0.41421356237309503 * d
     a, al = two_sum(n, -d)
@@ -97,7 +109,7 @@ def atan(x):
     a = fabs(x)
     inverted = a > 1.0
     bounded = sel(a > 2.0**60, 2.0**60, a)
-    h, l = _atan_ratio(sel(inverted, 1.0, bounded), sel(inverted, bounded, 1.0))
+    h, l = atan_ratio(sel(inverted, 1.0, bounded), sel(inverted, bounded, 1.0))
     g, gl = fast_sum(h.const(K.PIO2_1), -h)
     result = sel(inverted, g + (gl + (K.PIO2_2 - l)), h + l)
     return sel((a < TINY) | (x != x), x, copysign(result, x))
@@ -111,7 +123,7 @@ def atan2(y, x):
     k = sel(d > 2.0**500, 2.0**-500, sel(d < 2.0**-500, 2.0**500, 1.0))
     n = sel(both_inf, 1.0, sel(d == INF, 0.0, n * k))
     d = sel(both_inf | (d == 0.0) | (d == INF), 1.0, d * k)
-    h, l = _atan_ratio(n, d)
+    h, l = atan_ratio(n, d)
     # swapped: pi/2 - t; left half plane: pi - that
     left = bits(x) < 0
     sign = sel(swap, -1.0, 1.0)

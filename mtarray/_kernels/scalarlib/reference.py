@@ -1,0 +1,121 @@
+"""The names of the package for plain scalars, uncompiled: what kernels call when they run as Python, to be read and debugged.
+
+Each takes Python or NumPy scalars and returns a NumPy scalar of the type that the compiled function returns. Special values are
+the same; finite results may differ in the last bits (NumPy's or the C library's functions stand behind them).
+"""
+
+import functools
+import math
+from fractions import Fraction
+from math import e, inf, nan, pi, tau  # noqa: F401  (constants of the namespace)
+
+import numpy as np
+
+
+def _floating(x):
+    """`x` as a NumPy scalar; integers and booleans as float64."""
+    x = np.asarray(x)[()]
+    return x if x.dtype.kind in "fc" else np.float64(x)
+
+
+def _quiet(function):
+    """`function`, quiet about floating-point conditions."""
+
+    @functools.wraps(function)
+    def quiet(*args):
+        with np.errstate(all="ignore"):
+            return function(*args)
+
+    return quiet
+
+
+def _numpy(name, twin=None, floating=True):
+    """NumPy's function under our name."""
+    ufunc = getattr(np, twin or name)
+
+    def function(*args):
+        return ufunc(*map(_floating, args)) if floating else ufunc(*args)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"As `numpy.{ufunc.__name__}` of scalars."
+    return _quiet(function)
+
+
+exp, exp2, expm1 = _numpy("exp"), _numpy("exp2"), _numpy("expm1")
+log, log2, log10, log1p = _numpy("log"), _numpy("log2"), _numpy("log10"), _numpy("log1p")
+logaddexp, logaddexp2 = _numpy("logaddexp"), _numpy("logaddexp2")
+sin, cos, tan = _numpy("sin"), _numpy("cos"), _numpy("tan")
+asin, acos, atan, atan2 = _numpy("asin", "arcsin"), _numpy("acos", "arccos"), _numpy("atan", "arctan"), _numpy("atan2", "arctan2")
+sinh, cosh, tanh = _numpy("sinh"), _numpy("cosh"), _numpy("tanh")
+asinh, acosh, atanh = _numpy("asinh", "arcsinh"), _numpy("acosh", "arccosh"), _numpy("atanh", "arctanh")
+sqrt, cbrt, hypot = _numpy("sqrt"), _numpy("cbrt"), _numpy("hypot")
+copysign, nextafter, signbit = _numpy("copysign"), _numpy("nextafter"), _numpy("signbit")
+isnan, isinf, isfinite = _numpy("isnan"), _numpy("isinf"), _numpy("isfinite")
+frexp, modf, heaviside = _numpy("frexp"), _numpy("modf"), _numpy("heaviside")
+divide, reciprocal = _numpy("divide"), _numpy("reciprocal")
+pow = _numpy("pow", "power", floating=False)
+fabs = _numpy("fabs", "absolute", floating=False)
+square = _numpy("square", floating=False)
+floor, ceil = _numpy("floor", floating=False), _numpy("ceil", floating=False)
+trunc, rint = _numpy("trunc", floating=False), _numpy("rint", floating=False)
+maximum, minimum = _numpy("maximum", floating=False), _numpy("minimum", floating=False)
+fmax, fmin = _numpy("fmax", floating=False), _numpy("fmin", floating=False)
+remainder, fmod = _numpy("remainder", floating=False), _numpy("fmod", floating=False)
+gcd, lcm, ldexp = _numpy("gcd", floating=False), _numpy("lcm", floating=False), _numpy("ldexp", floating=False)
+
+
+@_quiet
+def sign(x):
+    """-1, 0 or 1; a float's zero keeps its sign."""
+    return x if np.asarray(x).dtype.kind == "f" and x == 0 else np.sign(x)
+
+
+@_quiet
+def floor_divide(x, y):
+    """Floor of the quotient; infinite operands as the floor of their IEEE quotient."""
+    if np.result_type(x, y).kind == "f" and not (math.isfinite(x) and math.isfinite(y)):
+        return np.floor(np.true_divide(x, y))
+    return np.floor_divide(x, y)
+
+
+def _from_math(function, x):
+    x = _floating(x)
+    return x.dtype.type(function(float(x)))
+
+
+@_quiet
+def erf(x):
+    """Error function."""
+    return _from_math(math.erf, x)
+
+
+@_quiet
+def erfc(x):
+    """Complement of the error function."""
+    return _from_math(math.erfc, x)
+
+
+@_quiet
+def expit(x):
+    """1 / (1 + exp(-x))."""
+    x = _floating(x)
+    w = np.float64(x)
+    value = np.exp(w) / (1.0 + np.exp(w)) if w < 0 else 1.0 / (1.0 + np.exp(-w))
+    return x.dtype.type(value)
+
+
+@_quiet
+def fma(a, b, c):
+    """a * b + c with one rounding."""
+    a, b, c = map(_floating, (a, b, c))
+    kind = np.result_type(a, b, c)
+    if not all(map(math.isfinite, (a, b, c))):
+        return kind.type(a * b + c)
+    exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
+    if exact == 0:
+        return kind.type(a * b + c)
+    try:
+        rounded = exact.numerator / exact.denominator
+    except OverflowError:
+        rounded = math.copysign(math.inf, exact)
+    return kind.type(rounded)
