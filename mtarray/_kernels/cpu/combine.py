@@ -13,9 +13,6 @@ import numpy as np
 NAMES = ("add", "mul", "max", "min", "and", "or")
 _OPERATORS = {ast.Add: "add", ast.Mult: "mul"}
 _CALLS = {"maximum": "max", "minimum": "min", "fmaximum": "max", "fminimum": "min", "logical_and": "and", "logical_or": "or"}
-UFUNCS = {
-    "add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.logical_and, "or": np.logical_or,
-}  # fmt: skip
 
 
 class Combine:

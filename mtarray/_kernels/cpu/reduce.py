@@ -10,7 +10,7 @@ from . import pool
 from .combine import as_combine
 from .driver import address, run
 from .nest import plan
-from .templates import REASSOCIATE, choose_types, columns_kernel, rows_kernel
+from .templates import REASSOCIATE, UFUNCS, choose_types, columns_kernel, rows_kernel
 
 # Number of elements below which NumPy's own loop is faster: one launch costs about as much as NumPy needs for these many
 # elements on one core. Products and sums of narrow integers are slow in NumPy (it widens through a buffer), and so is a count
@@ -127,12 +127,9 @@ def _partial(types):
     return type(types)(types.kind, types.x, types.strip, types.total, types.total, types.nonzero)
 
 
-_FINISH = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.bitwise_and, "or": np.bitwise_or}
-
-
 def _finish(combine, types, parts, count):
     """One value per output (of the totals' type, or divided) from `parts` (leaves, outputs), by a tree that their number fixes."""
-    ufunc = _FINISH.get(types.kind)
+    ufunc = UFUNCS.get(types.kind)
     if ufunc is None:
         settled = type(types)(types.kind, types.total, types.total, types.total, types.total)
         return _reduce(combine, settled, parts, (0,), None)

@@ -60,13 +60,19 @@ def choose_types(kind, x, acc, out, nonzero=False, divide=False):
     return Types(kind, x, strip, total, out, nonzero, divide)
 
 
-def _load(t, element):
+# How known combines join partial results in NumPy (logical ones are bytes of 0 and 1).
+UFUNCS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.bitwise_and, "or": np.bitwise_or}
+
+
+def load(t, element):
+    """Source of an element as the strips combine it."""
     if t.nonzero:
         return f"{scalar(t.strip)}({element} != 0)"
     return f"{scalar(t.strip)}({element})"
 
 
-def _join(t, dtype, a, b):
+def join(t, dtype, a, b):
+    """Source of the combination of two values of `dtype`."""
     cast = scalar(dtype)
     if t.kind == "add":
         return f"{cast}({a} + {b})"
@@ -115,18 +121,18 @@ def _known_piece(t, unit):
     """
     size, p, total = _strip_length(t), pointer(t.x), scalar(t.total)
     zero = {"add": "-0.0" if t.strip.kind in "fc" else "0", "mul": "1", "and": "1", "or": "0"}.get(t.kind)
-    start = f"{scalar(t.strip)}({zero})" if zero else _load(t, f"{p}(b)[0]")
+    start = f"{scalar(t.strip)}({zero})" if zero else load(t, f"{p}(b)[0]")
 
     def strip(streams, at, length):
         lines = [f"z{k} = {at} + {k} * far; x{k} = {p}(z{k}); a{k} = {start}" for k in range(streams)]
         lines += [f"for i in range({length}):"]
         for k in range(streams):
-            element = _load(t, f"x{k}[i]" if unit else f"{p}(z{k} + i * s)[0]")
-            lines += [f"    a{k} = {_join(t, t.strip, f'a{k}', element)}"]
+            element = load(t, f"x{k}[i]" if unit else f"{p}(z{k} + i * s)[0]")
+            lines += [f"    a{k} = {join(t, t.strip, f'a{k}', element)}"]
         return lines
 
-    tree = _join(t, t.strip, _join(t, t.strip, "a0", "a1"), _join(t, t.strip, "a2", "a3"))
-    merge = ["tot, c = two_sum(tot, v); err = err + c"] if t.compensated else [f"tot = {_join(t, t.total, 'tot', f'{total}(v)')}"]
+    tree = join(t, t.strip, join(t, t.strip, "a0", "a1"), join(t, t.strip, "a2", "a3"))
+    merge = ["tot, c = two_sum(tot, v); err = err + c"] if t.compensated else [f"tot = {join(t, t.total, 'tot', f'{total}(v)')}"]
     if t.kind in ("and", "or"):
         merge += [f"if tot == {_decided(t)}: break"]
     lines = [f"quarter = m // {4 * size} * {size}; far = quarter * s", f"for h in range(0, quarter, {size}):"]
@@ -145,19 +151,19 @@ def _user_piece(t, unit):
 
     return f"""if m < 64:
     v = {at("0")}
-    for i in range(1, m): v = {_join(t, t.total, "v", at("i"))}
+    for i in range(1, m): v = {join(t, t.total, "v", at("i"))}
 else:
     for j in range(32): lane[j] = {at("j")}
     for i in range(32, m - 31, 32):
-        for j in range(32): lane[j] = {_join(t, t.total, "lane[j]", at("i + j"))}
+        for j in range(32): lane[j] = {join(t, t.total, "lane[j]", at("i + j"))}
     i = m // 32 * 32
-    for j in range(m - i): lane[j] = {_join(t, t.total, "lane[j]", at("i + j"))}
+    for j in range(m - i): lane[j] = {join(t, t.total, "lane[j]", at("i + j"))}
     half = 16
     while half:
-        for j in range(half): lane[j] = {_join(t, t.total, "lane[j]", "lane[j + half]")}
+        for j in range(half): lane[j] = {join(t, t.total, "lane[j]", "lane[j + half]")}
         half //= 2
     v = lane[0]
-tot = v if p == p0 else {_join(t, t.total, "tot", "v")}""".split("\n")
+tot = v if p == p0 else {join(t, t.total, "tot", "v")}""".split("\n")
 
 
 def _decided(t):
@@ -198,19 +204,19 @@ def columns_kernel(t, unit, source):
     p, total = pointer(t.x), scalar(t.total)
 
     def element(k):
-        return _load(t, f"x{k}[j]" if unit else f"{p}(b + {k} * s + j * cs)[0]")
+        return load(t, f"x{k}[j]" if unit else f"{p}(b + {k} * s + j * cs)[0]")
 
     def rows(count):
         tree = [element(k) for k in range(count)]
         while len(tree) > 1:
-            tree = [_join(t, t.strip, *tree[i : i + 2]) for i in range(0, len(tree), 2)]
+            tree = [join(t, t.strip, *tree[i : i + 2]) for i in range(0, len(tree), 2)]
         return "; ".join(f"x{k} = {p}(b + {k} * s)" for k in range(count)), tree[0]
 
     (point8, tree8), (point1, tree1) = rows(8), rows(1)
     if t.compensated:
         merge = "v, c = two_sum(pd[j], pa[j]); pd[j] = v; pe[j] = pe[j] + c"
     else:
-        merge = f"pd[j] = {_join(t, t.total, 'pd[j]', f'{total}(pa[j])')}"
+        merge = f"pd[j] = {join(t, t.total, 'pd[j]', f'{total}(pa[j])')}"
     final = "settle(pd[j], pe[j])" if t.compensated else "pd[j]"
     body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}    wa = np.empty({nest.COLUMNS}, {scalar(t.strip)}); pa = {pointer(t.strip)}(arr_ptr(wa))
     wd = np.empty({2 * nest.COLUMNS}, {total}); pd = {pointer(t.total)}(arr_ptr(wd)); pe = {pointer(t.total)}(arr_ptr(wd) + {nest.COLUMNS * t.total.itemsize})
@@ -221,11 +227,11 @@ def columns_kernel(t, unit, source):
             r = 1; b += s
             while r + 8 <= m:
                 {point8}
-                for j in range(width): pa[j] = {_join(t, t.strip, 'pa[j]', tree8)}
+                for j in range(width): pa[j] = {join(t, t.strip, 'pa[j]', tree8)}
                 r += 8; b += 8 * s
             while r < m:
                 {point1}
-                for j in range(width): pa[j] = {_join(t, t.strip, 'pa[j]', tree1)}
+                for j in range(width): pa[j] = {join(t, t.strip, 'pa[j]', tree1)}
                 r += 1; b += s
             if p == p0:
                 for j in range(width): pd[j] = {total}(pa[j]); pe[j] = {total}(0)
