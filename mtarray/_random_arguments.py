@@ -23,7 +23,7 @@ def lift(x: Any) -> Array:
         return from_numpy(x)
     if isinstance(x, (list, tuple)):
         return from_numpy(np.asarray([value(v) if isinstance(v, Array) else v for v in x]))
-    return _array.xp.asarray(x)  # type: ignore[no-any-return]
+    return _array.xp.asarray(x)
 
 
 def values(x: Any) -> Any:

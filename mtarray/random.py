@@ -20,6 +20,7 @@ from ._config import config
 from ._dtypes import INTEGER_OR_BOOL, DType, dtype_of, float64, int64
 from ._kernels.cpu import random as _engine
 from ._kernels.cpu import random_shuffle as _shuffle
+from ._kernels.cpu.random_core import DENSE
 from ._random_arguments import (
     Size,
     axis_of,
@@ -326,8 +327,14 @@ class Generator(Stream):
         root = factor(c, check_valid, tol, method)
         shape, _ = result_shape(size)
         z = value(self._dense("normal", (*shape, m.size), float64, None))
-        # `einsum` adds in a fixed order; BLAS does not for every number of threads
-        return fresh(np.einsum("...k,jk->...j", z, root) + m)
+        if z.size * m.size < 1 << 20:
+            return fresh(np.einsum("...k,jk->...j", z, root) + m)
+        from ._kernels.cpu.gemm import own_matmul
+
+        # like `einsum`, and unlike BLAS, it adds in an order that the number of threads does not change
+        x = own_matmul(z.reshape(-1, m.size), root.T).reshape(z.shape)
+        x += m
+        return fresh(x)
 
     # ------------------------------------------------------------------ order
 
@@ -342,7 +349,7 @@ class Generator(Stream):
             return fresh(self._order(int(x)))
         a = lift(x)
         axis = axis_of("permutation", axis, a)
-        return a[(slice(None),) * axis + (fresh(self._order(a.shape[axis])),)]  # type: ignore[no-any-return]
+        return a[(slice(None),) * axis + (fresh(self._order(a.shape[axis])),)]
 
     def shuffle(self, x: Any, axis: int = 0) -> None:
         """Put the subarrays of x along `axis` into a random order, in place. x: an Array, an ndarray or a mutable sequence."""
@@ -456,7 +463,7 @@ class Generator(Stream):
 
     def _dense(self, name: str, size: Size, dtype: Any, out: Array | None, loc: float = 0.0, scale: float = 1.0) -> Any:
         d = real_floating(dtype)
-        name = f"{name}_f32" if d.itemsize == 4 and f"{name}_f32" in _engine.random_core.DENSE else f"{name}_f64"
+        name = f"{name}_f32" if d.itemsize == 4 and f"{name}_f32" in DENSE else f"{name}_f64"
         shape, scalar = result_shape(size) if out is None else out_shape(out, d, size)
         key, counter = self._take(_engine.blocks(name, math.prod(shape)))
         if out is None:

@@ -205,6 +205,13 @@ def test_multivariate_normal(method):
     assert rng().multivariate_normal(mean, cov).shape == (3,)
 
 
+def test_many_multivariate_normals_are_those_of_few():
+    cov = np.diag([1.0, 2.0, 3.0, 4.0]) + 0.5
+    many = np.asarray(rng().multivariate_normal(np.arange(4.0), cov, 70_000))
+    few = np.asarray(rng().multivariate_normal(np.arange(4.0), cov, 100))
+    assert np.allclose(many[:100], few, rtol=1e-14, atol=1e-14)
+
+
 def test_multivariate_normal_of_an_invalid_covariance():
     bad = [[1.0, 2.0], [2.0, 1.0]]
     for method in ("svd", "eigh"):
