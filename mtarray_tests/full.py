@@ -60,7 +60,7 @@ def conformance(options: argparse.Namespace, examples: int) -> Outcome:
         return Outcome(False, "not run: name its folder by --array-api-tests PATH or ARRAY_API_TESTS")
     if not (folder / "array_api_tests").is_dir():
         return Outcome(False, f"not run: {folder} holds no array_api_tests")
-    command = [sys.executable, "-m", "pytest", "array_api_tests", f"--max-examples={examples}", "-p", "no:cacheprovider", "-q"]
+    command = [sys.executable, "-m", "pytest", "array_api_tests", f"--max-examples={examples}", "-q", "--tb=short", "--disable-warnings"]
     here = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
     code, lines = stream(command, folder, ARRAY_API_TESTS_MODULE="mtarray", ARRAY_API_TESTS_VERSION=API_VERSION, PYTHONPATH=path)
