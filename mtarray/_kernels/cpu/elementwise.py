@@ -14,12 +14,15 @@ from mtarray._kernels import build
 from mtarray._kernels.source import Scalar
 
 from . import driver, layout
+from .driver import address
 from .loops import Loop, converted
 from .machine import last_level_cache
 
-# Bytes that a chunk touches at least: below, starting another thread costs more than it saves.
-_CHUNK_BYTES = 1 << 16
+# Bytes that a chunk touches at least, for cheap functions and for those with mathematics: starting a second thread costs 3 to 5 us.
+_CHEAP, _DEAR = 1 << 18, 1 << 16
+_CHEAP_MATH = frozenset("fabs maximum minimum fmax fmin copysign floor ceil trunc rint isnan isinf isfinite signbit sign sqrt fma".split())
 _CHUNKS = 64
+_PREPARED = 4096  # launches remembered, by dtypes, shape and strides
 _lock = threading.Lock()
 
 
@@ -27,23 +30,25 @@ class Kernels:
     """The kernels of one loop body for every layout; `run` chooses, builds and launches.
 
     `name`: for the generated files. `prelude`: source before the kernel. `make(ins, outs)`: the Loop for arrays of these dtypes.
-    `blocks`: whether results must go through a block in cache (functions whose results are looked at again).
+    `blocks`: whether results must go through a block in cache (functions whose results are looked at again). `grain`: bytes that a
+    chunk touches at least.
     """
 
-    def __init__(self, name, prelude, make, blocks=False):
-        self.name, self.prelude, self.make, self.blocks = name, prelude, make, blocks
+    def __init__(self, name, prelude, make, blocks=False, grain=_CHEAP):
+        self.name, self.prelude, self.make, self.blocks, self.grain = name, prelude, make, blocks, grain
         self._built = {}
         self._loops = {}
+        self._prepared = {}
 
-    def address(self, ins, outs, walk, store):
-        """Address of the kernel for arrays of these dtypes, laid out as `walk`, storing as `store`."""
+    def _kernel(self, ins, outs, walk, store):
+        """(address of the kernel for arrays of these dtypes, laid out as `walk`, storing as `store`; its Loop)"""
         key = (ins, outs, walk.kind, walk.classes, store)
         hit = self._built.get(key)
         if hit is None:
             with _lock:
-                loop = self._loops.setdefault((ins, outs), self.make(ins, outs))
+                loop = self._loops.get((ins, outs)) or self._loops.setdefault((ins, outs), self.make(ins, outs))
             body = getattr(loop, walk.kind)(walk.classes, store)
-            types = "".join(d.char for d in (*outs, *ins)).replace("?", "b")
+            types = "".join([d.char for d in (*outs, *ins)]).replace("?", "b")
             name = f"{self.name}_{types}_{walk.kind}_{walk.classes}_{store}"
             # Names of code objects must differ where the code does (see build.py).
             name += "_" + hashlib.sha256((self.prelude + body).encode()).hexdigest()[:6]
@@ -56,31 +61,60 @@ class Kernels:
         An output may be exactly the same window as an input, and must not overlap one otherwise.
         """
         operands = (*outs, *ins)
-        first = outs[0]
-        if first.size == 0:
-            return
-        itemsizes = tuple([x.itemsize for x in operands])
-        walk = layout.plan(first.shape, tuple([x.strides for x in operands]), itemsizes, len(outs))
-        addresses = [driver.address(x) + o for x, o in zip(operands, walk.offsets, strict=True)]
-        store = self._store(outs, walk, addresses)
-        in_types, out_types = tuple([x.dtype for x in ins]), tuple([x.dtype for x in outs])
-        fn, loop = self.address(in_types, out_types, walk, store)
-        if walk.kind == "flat":
-            _launch_flat(fn, loop, walk, addresses, itemsizes)
-        elif walk.kind == "rows":
-            _launch_rows(fn, loop, walk, addresses, itemsizes)
-        else:
-            _launch_tiles(fn, loop, walk, addresses, itemsizes)
-
-    def _store(self, outs, walk, addresses):
+        addresses = [address(x) for x in operands]
         n = len(outs)
-        if n == 1 and walk.classes[0] == "u" and _touched(walk) > 1.5 * last_level_cache() and addresses[0] % outs[0].itemsize == 0:
-            # Rows that do not begin at a cache line are stored past the caches only where they are long.
-            if walk.kind == "flat" or all(s % 64 == 0 for s in walk.strides[0][:-1]):
+        inplace = addresses[0] in addresses[n:] if n == 1 else not set(addresses[:n]).isdisjoint(addresses[n:])
+        key = (outs[0].shape, inplace, tuple([(x.dtype, x.strides) for x in operands]))
+        launch = self._prepared.get(key)
+        if launch is None:
+            if outs[0].size == 0:
+                return
+            launch = self._prepare(operands, n, inplace)
+            if len(self._prepared) >= _PREPARED:
+                self._prepared.clear()
+            self._prepared[key] = launch
+        fn, items, chunk, offsets, table, places = launch
+        if offsets is not None:
+            addresses = [a + o for a, o in zip(addresses, offsets, strict=True)]
+        if table is None:
+            driver.run(fn, items, chunk, *addresses)
+        else:
+            table = table.copy()
+            for place, a in zip(places, addresses, strict=True):
+                table[place] = a
+            driver.run(fn, items, chunk, address(table))
+
+    def _prepare(self, operands, n, inplace):
+        """What `run` launches for operands laid out like these: (kernel, items, items of a chunk, offsets, table, places in it)."""
+        for x in operands:
+            if not x.dtype.isnative:
+                raise TypeError(f"kernels take arrays in native byte order, got dtype {x.dtype.str}")
+        if len(operands) > 8:
+            raise TypeError(f"a kernel takes at most 8 operands and results together, got {len(operands)}")
+        itemsizes = tuple([x.itemsize for x in operands])
+        walk = layout.plan(operands[0].shape, tuple([x.strides for x in operands]), itemsizes, n)
+        store = self._store(walk, n, inplace)
+        dtypes = tuple([x.dtype for x in operands])
+        fn, loop = self._kernel(dtypes[n:], dtypes[:n], walk, store)
+        table = places = None
+        if walk.kind == "flat":
+            unit, items = loop.block, walk.total
+        elif walk.kind == "rows":
+            unit, items, table, places = _rows(loop, walk, itemsizes)
+        else:
+            unit, items, table, places = _tiles(loop, walk, itemsizes)
+        # About 1/64 of the whole, and enough to be worth a thread. Sizes decide, never the number of threads.
+        chunk = max(1, -(-walk.total // (_CHUNKS * unit)), self.grain // (unit * sum(itemsizes)))
+        if walk.kind == "flat":
+            chunk *= unit
+        return fn, items, chunk, walk.offsets if any(walk.offsets) else None, table, places
+
+    def _store(self, walk, n, inplace):
+        if n == 1 and walk.classes[0] == "u" and not inplace and _touched(walk) > 1.5 * last_level_cache():
+            # Rows that do not begin at a cache line would be stored past the caches in part only.
+            if walk.kind == "flat" or not any(s % 64 for s in walk.strides[0][:-1]):
                 return "stream"
-        if self.blocks or not set(addresses[:n]).isdisjoint(addresses[n:]):
-            return "scratch"
-        return "direct"
+        return "scratch" if self.blocks or inplace else "direct"
 
 
 def _touched(walk):
@@ -94,45 +128,30 @@ def _touched(walk):
     return total
 
 
-def _chunk(total, unit, bytes_each):
-    """Items of `unit` elements that make a chunk: about 1/64 of the whole, and enough to be worth a thread."""
-    return max(1, -(-total // (_CHUNKS * unit)), _CHUNK_BYTES // (unit * bytes_each))
-
-
-def _launch_flat(fn, loop, walk, addresses, itemsizes):
-    n = walk.total
-    block = loop.block
-    chunk = _chunk(n, block, sum(itemsizes)) * block
-    if len(addresses) > 8:
-        raise TypeError(f"an elementwise kernel takes at most 8 operands and results, got {len(addresses)}")
-    driver.run(fn, n, chunk, *addresses)
-
-
-def _launch_rows(fn, loop, walk, addresses, itemsizes):
+def _rows(loop, walk, itemsizes):
+    """(elements of an item, items, table, places of the addresses in it) of a rows kernel."""
     *outer, inner = walk.sizes
-    block = loop.block
-    blocks = -(-inner // block)
-    words = [inner, blocks, block, len(outer), *outer]
-    for address, steps, itemsize in zip(addresses, walk.strides, itemsizes, strict=True):
-        words += [address, steps[-1], steps[-1] // itemsize, *steps[:-1]]
-    table = np.array(words, np.int64)
-    items = walk.total // inner * blocks
-    driver.run(fn, items, _chunk(walk.total, min(inner, block), sum(itemsizes)), driver.address(table))
+    blocks = -(-inner // loop.block)
+    words, places = [inner, blocks, loop.block, len(outer), *outer], []
+    for steps, itemsize in zip(walk.strides, itemsizes, strict=True):
+        places.append(len(words))
+        words += [0, steps[-1], steps[-1] // itemsize, *steps[:-1]]
+    return min(inner, loop.block), walk.total // inner * blocks, np.array(words, np.int64), places
 
 
-def _launch_tiles(fn, loop, walk, addresses, itemsizes):
+def _tiles(loop, walk, itemsizes):
+    """(elements of an item, items, table, places of the addresses in it) of a tiles kernel."""
     height, length = loop.tile
     across, last = walk.across, len(walk.sizes) - 1
     outer = [d for d in range(last) if d != across]
     rows, columns = walk.sizes[across], walk.sizes[last]
     down, along = -(-rows // height), -(-columns // length)
-    words = [rows, columns, down, along, len(outer), *[walk.sizes[d] for d in outer]]
-    for address, steps, itemsize in zip(addresses, walk.strides, itemsizes, strict=True):
-        words += [address, steps[across], steps[last], steps[last] // itemsize, *[steps[d] for d in outer]]
-    table = np.array(words, np.int64)
+    words, places = [rows, columns, down, along, len(outer), *[walk.sizes[d] for d in outer]], []
+    for steps, itemsize in zip(walk.strides, itemsizes, strict=True):
+        places.append(len(words))
+        words += [0, steps[across], steps[last], steps[last] // itemsize, *[steps[d] for d in outer]]
     items = down * along * (walk.total // (rows * columns))
-    unit = min(rows, height) * min(columns, length)
-    driver.run(fn, items, _chunk(walk.total, unit, sum(itemsizes)), driver.address(table))
+    return min(rows, height) * min(columns, length), items, np.array(words, np.int64), places
 
 
 class Elementwise:
@@ -153,11 +172,7 @@ class Elementwise:
         Inputs of other dtypes than the compute dtypes are converted as they are read. An output may be exactly the same window as an
         input, and must not overlap one otherwise. Scratch: 8 KiB for each output and thread, 32 KiB for a transposed input.
         """
-        kernels = self._kernels or self._make()
-        for x in (*outs, *ins):
-            if not x.dtype.isnative:
-                raise TypeError("elementwise kernels take arrays in native byte order")
-        kernels.run(outs, ins)
+        (self._kernels or self._make()).run(outs, ins)
 
     def _make(self):
         name = self.scalar.function.__name__.strip("<>")
@@ -189,7 +204,8 @@ class Elementwise:
             )
 
         # With a rare path, elements of the block are computed again from their operands: those must not be overwritten yet.
-        self._kernels = Kernels(f"{name}_{kinds}", prelude, make, blocks=rare)
+        grain = _DEAR if self.scalar.names_used - _CHEAP_MATH else _CHEAP
+        self._kernels = Kernels(f"{name}_{kinds}", prelude, make, blocks=rare, grain=grain)
         return self._kernels
 
 
