@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _array
 from ._array import Array, fresh, from_numpy, value, writable
 from ._config import config
 from ._dtypes import INTEGER_OR_BOOL, DType, dtype_of, float64, int64
@@ -98,9 +99,7 @@ class Generator(Stream):
             raise ValueError(f"uniform: high < low (low={low!r:.60}, high={high!r:.60})")
         return self._located("uniform", "uniform", low, high - low, size, dtype)
 
-    def integers(
-        self, low: Any, high: Any = None, size: Size = None, dtype: Any = int64, endpoint: bool = False
-    ) -> Any:
+    def integers(self, low: Any, high: Any = None, size: Size = None, dtype: Any = int64, endpoint: bool = False) -> Any:
         """Integers of [low, high), or [low, high] with `endpoint`, each equally likely (Lemire 2019); of [0, low) without `high`.
 
         dtype: any integer dtype, or bool; the bounds must fit it. Bounds may be arrays. ValueError if a range is empty.
@@ -167,9 +166,7 @@ class Generator(Stream):
         """exp of normal numbers of mean `mean` and standard deviation `sigma` >= 0."""
         return exponential_of(self._located("lognormal", "normal", mean, sigma, size, dtype, "mean", "sigma"))
 
-    def standard_exponential(
-        self, size: Size = None, dtype: Any = float64, method: str = "inv", out: Array | None = None
-    ) -> Any:
+    def standard_exponential(self, size: Size = None, dtype: Any = float64, method: str = "inv", out: Array | None = None) -> Any:
         """Exponential numbers of mean 1, by inversion. `method` ("inv" or NumPy's "zig") is accepted and changes nothing."""
         if method not in ("inv", "zig"):
             raise ValueError(f"standard_exponential: method={method!r} must be 'inv' or 'zig'")
@@ -379,7 +376,8 @@ class Generator(Stream):
             axis = axis_of("permuted", axis, a)
             key, counter = self._take(_engine.blocks(64, v.size))
             keys = _engine.integers(key, counter, v.shape, np.dtype(np.uint64), 0, 1 << 64)
-            mixed = np.take_along_axis(v, np.argsort(keys, axis=axis, kind="stable"), axis)
+            order = _array.xp.argsort(fresh(keys), axis=axis)
+            mixed = np.take_along_axis(v, value(order), axis)
         if out is None:
             return fresh(mixed)
         if out.shape != a.shape:
@@ -387,9 +385,7 @@ class Generator(Stream):
         out[...] = fresh(mixed)
         return out
 
-    def choice(
-        self, a: Any, size: Size = None, replace: bool = True, p: Any = None, axis: int = 0, shuffle: bool = True
-    ) -> Any:
+    def choice(self, a: Any, size: Size = None, replace: bool = True, p: Any = None, axis: int = 0, shuffle: bool = True) -> Any:
         """Elements of range(a), or subarrays of the array a along `axis`: with or without replacement, with probabilities p or equal ones.
 
         p: 1-d, non-negative, of sum 1. Without replacement, p is that of successive draws (Efraimidis and Spirakis 2006).
@@ -431,7 +427,8 @@ class Generator(Stream):
         cumulative = np.cumsum(weights)
         cumulative /= cumulative[-1]
         key, counter = self._take(_engine.blocks("uniform_f64", n))
-        return np.searchsorted(cumulative, _engine.dense("uniform_f64", key, counter, (n,), np.float64), side="right")
+        uniform = _engine.dense("uniform_f64", key, counter, (n,), np.float64)
+        return value(_array.xp.searchsorted(fresh(cumulative), fresh(uniform), side="right"))
 
     def _without(self, population: int, n: int, weights: Any) -> Any:
         if weights is not None:

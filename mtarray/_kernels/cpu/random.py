@@ -284,5 +284,3 @@ def _search(u, p, ratio, shift):
 def words(key, counter, n):
     """n raw 32-bit words as uint32, four of each block."""
     return integers(key, counter, (n,), np.uint32, 0, 1 << 32)
-
-

@@ -29,7 +29,8 @@ _SIZE = {name: int(pointer[1]) for name, pointer in _POINTER.items()}
 _addresses = {}
 
 
-def _prelude():
+def prelude():
+    """Source of the formulas as inlined helpers; those that a kernel does not call are not compiled."""
     source = inspect.getsource(random_core).split("# --- begin: pasted into kernels ---\n")[1]
     return _HEADER + source.replace("\ndef ", "\n@inline\ndef ")
 
@@ -93,7 +94,7 @@ def _integers(per, dtype):
     return lines
 
 
-_INTEGER_HELPERS = '''
+_INTEGER_HELPERS = """
 @inline
 def lemire32(w, span, threshold):
     p = w * span
@@ -126,7 +127,7 @@ def retry64(block, lane, retry, stream, key, span, threshold):
         if bad == U0:
             return value
         retry = (retry + U1) & LOW32
-'''
+"""
 
 
 def _attempts(name, blocks, dtype):
@@ -203,14 +204,14 @@ def address(kind, name, dtype):
     key = (kind, name, dtype.char)  # `dtype.name` takes 1.5 us
     fn = _addresses.get(key)
     if fn is None:
-        prelude = _prelude()
+        helpers = prelude()
         if kind == "dense":
             body = _dense(name, random_core.DENSE[name], dtype.name)
         elif kind == "integers":
-            body, prelude = _integers(128 // name, dtype.name), prelude + _INTEGER_HELPERS
+            body, helpers = _integers(128 // name, dtype.name), helpers + _INTEGER_HELPERS
         else:
             body = _attempts(name, random_core.ATTEMPTS[name], dtype.name)
-        fn = _addresses[key] = build.kernel(f"random_{name}_{dtype.name}", body, prelude)
+        fn = _addresses[key] = build.kernel(f"random_{name}_{dtype.name}", body, helpers)
     return fn
 
 

@@ -5,11 +5,9 @@ of its own, and each bucket, which fits the cache, is shuffled by Fisher-Yates (
 external and hierarchical memory", 1998). Both draw from the sub-stream of an element's index, so no order of work can be seen.
 """
 
-import inspect
-
 import numpy as np
 
-from . import pool, random, random_core
+from . import pool, random
 from .random import _draw_integers, _signed
 
 LEAF = 1 << 15
@@ -39,7 +37,7 @@ def _bucket_pass(consume):
     """[lo, hi) are chunks; each has its own row of the table, with an entry per bucket."""
     return (
         f"{_ARGUMENTS}    chunk = ld64(args + 56)\n    for c in range(lo, hi):\n"
-        "        row = i8(ld64(args + 40) + 8 * c * (int64(1) << (int64(32) - int64(shift))))\n"
+        "        row = i8(ld64(args + 40) + 8 * c * (types.int64(1) << (types.int64(32) - types.int64(shift))))\n"
         "        for s in range(c * chunk, min(n, (c + 1) * chunk), 256):\n            m = min(256, n - s)\n"
         + _STRIP.format(blocks="(m + 3) // 4", at="s // 4").replace("\n    ", "\n        ")
         + f"            for i in range(m):\n                b = w[i] >> shift\n{consume}"
@@ -63,7 +61,7 @@ _SHUFFLE = (
                         w0, w1, w2, w3 = philox(first + np.uint64((s + i) // 4), r, stream, key)
                         lane = (s + i) % 4
                         p = (w0 if lane == 0 else (w1 if lane == 1 else (w2 if lane == 2 else w3))) * span
-                j = start + int64(p >> U32)
+                j = start + types.int64(p >> U32)
                 t = out[j]
                 out[j] = out[s + i]
                 out[s + i] = t
@@ -76,10 +74,9 @@ def _address(name):
     fn = _addresses.get(name)
     if fn is None:
         from .. import build
+        from . import random_kernels
 
-        source = inspect.getsource(random_core).split("# --- begin: pasted into kernels ---\n")[1].split("# --- elementary functions")[0]
-        prelude = "from numba import int64\nfrom mtarray._kernels.cpu.random_intrinsics import frame_value, inline\n"
-        fn = _addresses[name] = build.kernel(f"random_{name}", _BODIES[name], prelude + source.replace("\ndef ", "\n@inline\ndef "))
+        fn = _addresses[name] = build.kernel(f"random_{name}", _BODIES[name], random_kernels.prelude())
     return fn
 
 
