@@ -56,7 +56,9 @@ def _reverse_rows(rows):
 
 
 def _numpy_sort(x, axis, descending, stable):
-    kind = "stable" if stable else None
+    # Elements that compare equal have equal bits but for zeros, so NumPy's SIMD sort, unstable and 20 times as fast, is stable too.
+    # (It has none for bytes; there "stable" means a radix sort.)
+    kind = "stable" if x.itemsize == 1 or (stable and x.dtype.kind in "fc" and _has_signed_zeros(x)) else None
     if not descending:
         return np.sort(x, axis=axis, kind=kind)
     # Reversed before and after, so that a stable sort keeps equal elements in their order.
@@ -97,14 +99,21 @@ def _counting_sort(x):
     return out
 
 
-def _mixed_zeros(x):
+def _has_negative_zero(x):
     """Whether a float array holds a negative zero (where it holds none, equal numbers have equal bits)."""
     bits = x.view(np.int32 if x.itemsize == 4 else np.int64)
     return bool((bits == np.iinfo(bits.dtype).min).any())
 
 
+def _has_signed_zeros(x):
+    """The same for arrays of any layout and of complex numbers, where either part counts."""
+    if x.dtype.kind == "c":
+        return bool((np.signbit(x.real) & (x.real == 0)).any() or (np.signbit(x.imag) & (x.imag == 0)).any())
+    return bool((np.signbit(x) & (x == 0)).any())
+
+
 def _sort_zeros(rows):
-    """Make a sorted single row stable: zeros of both signs stand at its sorted place; True where they must be put in order."""
+    """(start, stop) of the zeros of a sorted row, where zeros of both signs must be put in their order; else None."""
     row = rows[0]
     a, b = np.searchsorted(row, 0, "left"), np.searchsorted(row, 0, "right")
     signs = np.signbit(row[a:b])
@@ -122,7 +131,7 @@ def sort(x, axis=-1, descending=False, stable=True):
     small = SMALL_SORT_CROSSOVER if x.itemsize <= 2 else SORT_CROSSOVER
     if x.size < (small if single else ROWS_CROSSOVER) or n < 2 or x.dtype.kind == "c" or not x.dtype.isnative:
         return _numpy_sort(x, axis, descending, stable)
-    if stable and not single and x.dtype.kind == "f" and _mixed_zeros(np.ascontiguousarray(x)):
+    if stable and not single and x.dtype.kind == "f" and _has_negative_zero(np.ascontiguousarray(x)):
         return np.take_along_axis(x, argsort(x, axis, descending), axis)
     if single:
         flat = np.ascontiguousarray(x.reshape(n))
