@@ -164,6 +164,9 @@ class Array:
                 buffer = value(self)
                 return fresh(buffer[position(key, shape[0], 0)])
             return _window(self, shape[1:], self._strides[1:], self._offset + self._strides[0] * position(key, shape[0], 0))
+        if key.__class__ is slice and shape:
+            n, stride, skip = _strides.slice_axis(shape[0], self._strides[0], key)
+            return _window(self, (n, *shape[1:]), (stride, *self._strides[1:]), self._offset + skip)
         part = parse(key, shape, self._strides, self._offset, _as_index)
         if part.__class__ is Basic:
             if not part.shape and not _names_view(key):

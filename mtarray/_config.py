@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar, Token
@@ -31,7 +32,8 @@ class Config:
     cache_dir: folder of compiled kernels.
     deterministic: run BLAS and LAPACK on one thread, so that their results do not depend on `threads`; our own kernels never do.
     kernels: "auto" (NumPy's loops for small arrays, compiled kernels for large ones), "numba" (compiled kernels at every size) or
-        "python" (the scalar functions as they stand, uncompiled: to read and to debug).
+        "python" (the scalar functions as they stand, uncompiled: to read and to debug). The environment variable MTARRAY_KERNELS sets it
+        at the start.
 
     Set an attribute, or call it: `config(deterministic=True)` sets, and as a context manager restores on leaving.
 
@@ -45,6 +47,9 @@ class Config:
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = dict(threads=None, pool_limit=None, cache_dir=None, deterministic=False, kernels="auto")
+        mode = os.environ.get("MTARRAY_KERNELS")
+        if mode:
+            self._values["kernels"] = _check("kernels", mode)
         self._lock = threading.RLock()
         # Called with (name, value) after a change: the engine, where it is loaded, follows the settings this way.
         self._listeners: list[Callable[[str, Any], None]] = []

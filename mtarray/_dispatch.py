@@ -131,19 +131,19 @@ def common(key: tuple[Any, ...]) -> DType:
     return out
 
 
-def _dense_order(shape: tuple[int, ...], xs: list[Any]) -> tuple[int, ...] | None:
-    """The order of axes in which all operands of full shape are dense, if it is one and not C order."""
+def _dense_order(shape: tuple[int, ...], ins: list[Any]) -> tuple[int, ...] | None:
+    """The order of axes in which all operands of full shape are dense, if it is one and not C order: results keep it."""
     order = None
-    for x in xs:
-        if x.__class__ is not Array or x._shape != shape:
+    for a in ins:
+        if a.__class__ is not _ndarray or a.shape != shape:
             continue
-        if x._whole >= 0:
+        if a.flags.c_contiguous:
             return None
-        o = _strides.dense_order(shape, x._strides)
+        o = _strides.dense_order(shape, tuple([s // a.itemsize for s in a.strides]))
         if o is None or (order is not None and o != order):
             return None
         order = o
-    return order if order is not None and order != tuple(range(len(shape))) else None
+    return order
 
 
 # ---------------------------------------------------------------------- elementwise
@@ -151,41 +151,74 @@ def _dense_order(shape: tuple[int, ...], xs: list[Any]) -> tuple[int, ...] | Non
 
 def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
     """Apply an elementwise op to arrays and Python scalars. NotImplemented if an operand is neither."""
-    operands = _operands(op, args)
-    if operands is None:
-        return NotImplemented
-    xs, key = operands
+    keys: list[Any] = []
+    ins: list[Any] = []
+    size = 1  # at least that of the result, since its operands broadcast
+    tracked = False
+    for a in args:
+        c = a.__class__
+        if c not in WEAK_KIND:
+            if c is not Array:
+                if not isinstance(a, (np.ndarray, np.generic)):
+                    return NotImplemented
+                a = lift(a, op.name)
+            if a._storage.node is not None:
+                tracked = True
+            v = a._storage.buffer if a._whole >= 0 else value(a)
+            size *= v.size or 1
+            keys.append(a._dtype)
+            ins.append(v)
+        else:
+            keys.append(c)
+            ins.append(a)
+    key = tuple(keys)
     plan = op.plans.get(key)
     if plan is None:
         plan = op.plan(key)
-    if is_strict():
+    if not plan.promised and is_strict():
         check_strict(op, key)
-    ins, fits = _inputs(op, xs, plan)
-    shape = _broadcast(op, [a.shape for a in ins])
     if op.validate is not None:
-        op.validate(*ins)
-    n = prod(shape)
-    mode = config._values["kernels"]
-    if plan.twin is not None and mode == "auto" and n < plan.limit or not fits:
-        results = run_quietly(plan.twin, *[_cast(a, d) for a, d in zip(ins, plan.ins)] if fits else ins)
-        if op.nout == 1:
-            results = (results,)
-        outs = [_settle(r, d, shape, xs) for r, d in zip(results, plan.outs)]
+        op.validate(*map(np.asarray, ins))
+    if plan.direct and size < plan.limit:
+        token = set_errors(QUIET)
+        try:
+            result = plan.twin(*ins)
+        except ValueError:
+            _broadcast(op, [np.shape(v) for v in ins])
+            raise
+        except OverflowError as error:
+            raise OverflowError(f"{op.name}: {error}") from None
+        finally:
+            reset_errors(token)
+        if result.__class__ is _ndarray and (result.ndim == 1 or result.flags.c_contiguous):
+            outs = (result,)
+        else:
+            outs = tuple([_settle(r, d, ins) for r, d in zip((result,) if op.nout == 1 else result, plan.outs)])
     else:
-        outs = _run_kernel(op, plan, ins, shape, _dense_order(shape, xs), mode)
+        outs = _general(op, plan, ins)
     arrays = tuple([fresh(r) for r in outs])
-    if record is not None and any(x.__class__ is Array and x._storage.node is not None for x in xs):
-        record(op, xs, arrays, None)
+    if tracked and record is not None:
+        record(op, args, arrays, None)
     return arrays[0] if op.nout == 1 else arrays
 
 
+def _general(op: Any, plan: Any, ins: list[Any]) -> tuple[Any, ...]:
+    """Casts, broadcasts, and either tier."""
+    ins, fits = _inputs(op, ins, plan)
+    shape = _broadcast(op, [a.shape for a in ins])
+    if (plan.twin is not None and prod(shape) < plan.limit) or not fits:
+        results = run_quietly(plan.twin, *[_cast(a, d) for a, d in zip(ins, plan.ins)] if fits else ins)
+        return tuple([_settle(r, d, ins) for r, d in zip((results,) if op.nout == 1 else results, plan.outs)])
+    return tuple(_run_kernel(op, plan, ins, shape, _dense_order(shape, ins)))
+
+
 def _inputs(op: Any, xs: list[Any], plan: Any) -> tuple[list[Any], bool]:
-    """The ndarrays of the operands. False: a Python integer does not fit the dtype of the other operand, in a comparison."""
+    """The operands as ndarrays, and whether they fit: False if a Python integer is beyond the other operand's dtype, in a comparison."""
     ins = []
     fits = True
     for x, d in zip(xs, plan.ins):
-        if x.__class__ is Array:
-            ins.append(value(x))
+        if x.__class__ not in WEAK_KIND:
+            ins.append(x)
             continue
         try:
             ins.append(np.asarray(x, d))
@@ -209,18 +242,16 @@ def _cast(a: Any, d: DType) -> Any:
     return a if a.dtype is d else a.astype(d)
 
 
-def _settle(r: Any, d: DType, shape: tuple[int, ...], xs: list[Any]) -> Any:
+def _settle(r: Any, d: DType, ins: list[Any]) -> Any:
     """A result of NumPy's loop in our dtype and layout."""
     if r.dtype is not d:
         r = r.astype(d)
-    if r.__class__ is _ndarray and not r.flags.c_contiguous:
-        order = _dense_order(shape, xs)
-        if order is None:
-            return np.ascontiguousarray(r)
+    if r.__class__ is _ndarray and not r.flags.c_contiguous and _dense_order(r.shape, ins) is None:
+        return np.ascontiguousarray(r)
     return r
 
 
-def _run_kernel(op: Any, plan: Any, ins: list[Any], shape: Any, order: Any, mode: str) -> list[Any]:
+def _run_kernel(op: Any, plan: Any, ins: list[Any], shape: Any, order: Any) -> list[Any]:
     from ._kernels.cpu import elementwise as kernels
     from ._kernels.cpu import pool
 
@@ -230,17 +261,36 @@ def _run_kernel(op: Any, plan: Any, ins: list[Any], shape: Any, order: Any, mode
         back = _strides.inverse_permutation(order)
         outs = [pool.empty(tuple([shape[i] for i in order]), d).transpose(back) for d in plan.outs]
     wide = tuple([a if a.shape == shape else np.broadcast_to(a, shape) for a in ins])
-    if mode == "python":
+    if config._values["kernels"] == "python":
         run_quietly(kernels.run_python, op.scalar, tuple(outs), tuple([_cast(a, d) for a, d in zip(wide, plan.ins)]))
     else:
-        if plan.kernel is None:
-            plan.kernel = kernels.kernel_for(op.scalar, plan.ins, plan.outs)
-        plan.kernel.run(tuple(outs), wide)
+        plan.launch(op, tuple(outs), wide)
     return outs
 
 
+def inplace_door(op: Any) -> Callable[..., Any]:
+    """The method behind `x op= other`."""
+    fast = op.fast
+
+    def door(self: Array, other: Any, /) -> Any:
+        if other.__class__ is Array and self._whole >= 0 and self._whole == other._whole and other._dtype is self._dtype:
+            entry = fast.get(self._dtype)
+            if entry is not None and self._whole < entry[1] and entry[2] is self._dtype and self._shape == other._shape:
+                if self._storage.node is None and other._storage.node is None:
+                    target = writable(self, f"{op.name} in place")
+                    token = set_errors(QUIET)
+                    try:
+                        entry[0](target, other._storage.buffer, target)
+                    finally:
+                        reset_errors(token)
+                    return self
+        return inplace(op, self, other)
+
+    return door
+
+
 def inplace(op: Any, x: Array, other: Any) -> Any:
-    """`x op= other`: the result of a binary op, written into the window `x`."""
+    """`x op= other`: the result of a binary op, written into the window `x`. Nothing is written if it cannot be."""
     operands = _operands(op, (x, other))
     if operands is None:
         return NotImplemented
@@ -253,32 +303,23 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
         check_strict(op, key)
     if not np.can_cast(plan.outs[0], x._dtype, "same_kind") or (strict and plan.outs[0] is not x._dtype):
         raise TypeError(f"{op.name} in place: the result has dtype {plan.outs[0]}, which cannot be written into an array of {x._dtype}")
-    ins, _ = _inputs(op, [x, y], plan)
-    if ins[1].shape != ins[0].shape and _broadcast(op, [a.shape for a in ins]) != x._shape:
-        raise ValueError(f"{op.name} in place: the result has shape {_broadcast(op, [a.shape for a in ins])}, the array {x._shape}")
+    (a, b), _ = _inputs(op, [value(x), value(y) if y.__class__ is Array else y], plan)
+    if b.shape != a.shape and _broadcast(op, [a.shape, b.shape]) != x._shape:
+        raise ValueError(f"{op.name} in place: the result has shape {_broadcast(op, [a.shape, b.shape])}, the array {x._shape}")
     if op.validate is not None:
-        op.validate(*ins)
+        op.validate(a, b)
     target = writable(x, f"{op.name} in place")
-    a, b = ins
-    n = target.size
-    mode = config._values["kernels"]
-    if plan.twin is not None and mode == "auto" and n < plan.limit:
+    if plan.twin is not None and target.size < plan.limit:
         if plan.twin.__class__ is np.ufunc and plan.ins[0] is plan.outs[0]:
             run_quietly(plan.twin, target, _cast(b, plan.ins[1]), out=target, casting="same_kind")
         else:
             target[...] = run_quietly(plan.twin, _cast(a, plan.ins[0]), _cast(b, plan.ins[1]))
+    elif config._values["kernels"] == "python" or plan.outs[0] is not x._dtype:
+        run_quietly(np.copyto, target, _run_kernel(op, plan, [a, b], target.shape, None)[0], casting="same_kind")
     else:
-        wide = np.broadcast_to(b, target.shape)
-        if mode == "python" or plan.outs[0] is not x._dtype:
-            target[...] = _run_kernel(op, plan, [a, b], target.shape, None, mode)[0]
-        else:
-            if np.may_share_memory(target, b) and not _same_window(target, b):
-                wide = np.broadcast_to(b.copy(), target.shape)
-            if plan.kernel is None:
-                from ._kernels.cpu import elementwise as kernels
-
-                plan.kernel = kernels.kernel_for(op.scalar, plan.ins, plan.outs)
-            plan.kernel.run((target,), (target, wide))
+        if np.may_share_memory(target, b) and not _same_window(target, b):
+            b = b.copy()
+        plan.launch(op, (target,), (target, np.broadcast_to(b, target.shape)))
     return x
 
 
@@ -429,17 +470,18 @@ def general_door(op: Any) -> Callable[..., Any]:
 
 def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None, keepdims: bool) -> Array:
     """Fold the axes of `x` with a declared reduction, combining in the dtype `accumulate`."""
-    op.accept(x._dtype)
+    if x._dtype not in op.standard or x._dtype not in op.dtypes:
+        op.accept(x._dtype)
     shape = x._shape
-    axes = tuple(sorted(_strides.axes_of(axis, len(shape))))
-    if op.identity is None and any(shape[a] == 0 for a in axes):
+    a = x._storage.buffer if x._whole >= 0 else value(x)
+    axes = None if axis is None else tuple(sorted(_strides.axes_of(axis, len(shape))))
+    if op.identity is None and 0 in shape and any(shape[k] == 0 for k in (range(len(shape)) if axes is None else axes)):
         raise ValueError(f"{op.name}: an array of shape {shape} has no elements along axis {axis}, and no elements have no {op.name}")
-    a = value(x)
     mode = config._values["kernels"]
     if op.twin is not None and mode == "auto" and a.size < op.limit:
         token = set_errors(QUIET)
         try:
-            folded = op.twin.reduce(a, axis=axes, dtype=accumulate if result is None else None, keepdims=bool(keepdims))
+            folded = op.twin.reduce(a, axes, accumulate if result is None else None, None, keepdims)
         finally:
             reset_errors(token)
         if folded.__class__ is _ndarray and not folded.flags.c_contiguous:
@@ -448,6 +490,7 @@ def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None
         from ._kernels.cpu import reduce as kernels
 
         fold = kernels.reduce_python if mode == "python" else kernels.reduce
+        axes = tuple(range(len(shape))) if axes is None else axes
         folded = run_quietly(fold, op.scalar, a, axes, accumulate, result or accumulate, op.identity)
         if keepdims:
             folded = folded.reshape(tuple([1 if i in axes else n for i, n in enumerate(shape)]))

@@ -43,16 +43,43 @@ class Op:
 
 
 class Plan:
-    """How an elementwise op runs for given operand dtypes: in which types it computes, what it returns, below which size NumPy serves."""
+    """How an elementwise op runs for given operand dtypes (and types of Python scalars).
 
-    __slots__ = ("ins", "outs", "limit", "twin", "kernel")
+    ins, outs: dtypes it computes in and returns. twin, limit: NumPy's function, which serves below `limit` elements. direct: whether the
+    operands can go to it as they are. promised: whether the standard defines the op for these operands.
+    """
 
-    def __init__(self, ins: tuple[DType, ...], outs: tuple[DType, ...], limit: int, twin: Any) -> None:
-        self.twin = twin
+    __slots__ = ("ins", "outs", "limit", "twin", "direct", "promised", "kernel")
+
+    def __init__(self, op: Elementwise, key: tuple[Any, ...], ins: tuple[DType, ...], outs: tuple[DType, ...], limit: int) -> None:
         self.ins = ins
         self.outs = outs
-        self.limit = limit
+        self.twin = op.corrected.get(ins[0].kind, op.twin)
+        # A Python scalar may go to a ufunc as it is, which gives it the dtype of the array beside it.
+        self.direct = self.twin is not None and all(
+            k is d or (k.__class__ is type and self.twin.__class__ is np.ufunc and not (op.nin > 1 and k is bool)) for k, d in zip(key, ins)
+        )
+        if all(k.__class__ is type for k in key):
+            self.direct = False
+        self.limit = limit if config.kernels == "auto" else 0
+        self.promised = _is_promised(op, key)
         self.kernel: Any = None
+
+    def launch(self, op: Elementwise, outs: tuple[Any, ...], ins: tuple[Any, ...]) -> None:
+        """Run the kernel, compiling it if this is the first time."""
+        if self.kernel is None:
+            from ._kernels.cpu import elementwise as kernels
+
+            self.kernel = kernels.kernel_for(op.scalar, self.ins, self.outs)
+        self.kernel.run(outs, ins)
+
+
+def _is_promised(op: Elementwise, key: tuple[Any, ...]) -> bool:
+    try:
+        _dispatch.check_strict(op, key)
+    except TypeError:
+        return False
+    return True
 
 
 class Elementwise(Op):
@@ -75,8 +102,7 @@ class Elementwise(Op):
     def plan(self, key: tuple[Any, ...]) -> Plan:
         """The plan for operands of these dtypes (or Python scalar types), made once. TypeError if the op is not defined for them."""
         ins, outs, *limit = self.rule(key) if self.rule is not None else self._standard_rule(key)
-        twin = self.corrected.get(ins[0].kind, self.twin)
-        plan = self.plans[key] = Plan(ins, outs, limit[0] if limit else self.limit, twin)
+        plan = self.plans[key] = Plan(self, key, ins, outs, limit[0] if limit else self.limit)
         return plan
 
     def _standard_rule(self, key: tuple[Any, ...]) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
@@ -97,6 +123,7 @@ class Elementwise(Op):
     def refresh(self) -> None:
         """Fill the table of the hot path: only dtypes the standard promises, only NumPy functions that return what we return."""
         self.fast.clear()
+        self.plans.clear()
         if config.kernels != "auto" or self.nout != 1:
             return
         for d in self.standard:
@@ -182,7 +209,7 @@ def _bind(op: Elementwise, dunder: str) -> None:
     methods = {dunder: _dispatch.binary_door(op, operator=True)}
     if not op.compares:
         methods[f"__r{dunder[2:]}"] = _dispatch.reflected_door(op)
-        methods[f"__i{dunder[2:]}"] = lambda self, other, /: _dispatch.inplace(op, self, other)
+        methods[f"__i{dunder[2:]}"] = _dispatch.inplace_door(op)
     for name, method in methods.items():
         method.__name__ = name
         method.__qualname__ = f"Array.{name}"

@@ -134,6 +134,8 @@ def broadcast(shape: Shape, strides: Shape, target: Shape) -> Shape:
 def slice_axis(n: int, stride: int, s: slice) -> tuple[int, int, int]:
     """(length, stride, offset) of a slice of an axis."""
     start, stop, step = s.indices(n)
+    if step == 1:
+        return (stop - start, stride, start * stride) if stop > start else (0, stride, 0)
     count = len(range(start, stop, step))
     return count, stride * step, start * stride if count else 0
 
