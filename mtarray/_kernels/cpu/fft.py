@@ -33,7 +33,7 @@ def transform(name, x, n, axis, norm):
     real = name == "irfft"
     dtype = np.dtype(("f4" if real else "c8") if single else ("f8" if real else "c16"))
     out = pool.empty((*x.shape[:axis], columns, *x.shape[axis + 1 :]), dtype)
-    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    after = x.shape[axis + 1 :]
     if not after or int(np.prod(after)) == 1:
         source, target = _as_lines(x, axis), out.reshape(-1, columns)
         step = max(1, SLAB // max(n, length))

@@ -5,7 +5,8 @@ enough: element [i, j] of W matrices is one vector, and the textbook algorithm r
 differs from lane to lane; rows are exchanged by selection.
 
 LAPACK stays the judge: a group of W matrices in which a pivot is within rounding of zero, or a result is not finite, is done
-again by `np.linalg`. So `LinAlgError` is raised exactly where NumPy raises it. Other dtypes, larger matrices and short stacks are `np.linalg`'s.
+again by `np.linalg`. So `LinAlgError` is raised exactly where NumPy raises it. Other dtypes, larger matrices and short stacks
+are `np.linalg`'s.
 """
 
 import functools
@@ -314,7 +315,7 @@ def cholesky(a):
 
 
 def solve(a, b):
-    """x of a @ x = b for matrices a (..., n, n), b (..., n, columns) of one dtype; leading axes broadcast. LinAlgError where a is singular."""
+    """x of a @ x = b for a (..., n, n), b (..., n, columns) of one dtype; leading axes broadcast. LinAlgError where a is singular."""
     if b.ndim < 2 or b.shape[-2] != a.shape[-1] or b.shape[-1] == 0:
         return np.linalg.solve(a, b)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])

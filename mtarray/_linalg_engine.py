@@ -1,0 +1,177 @@
+"""The engine ops of linear algebra: the products and factorisations that are not composed from other ops.
+
+Their callers in `linalg` have checked shapes and dtypes: matrices are the last two axes, of one floating dtype.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+
+from ._config import config
+from ._ops import engine
+
+# Multiply-adds (of integers, of stacks) below which NumPy is done before a kernel of ours has started.
+SMALL = 1 << 15
+# Elements of a stack of matrices above which it is worth more than one thread.
+_STACK = 1 << 11
+
+
+def _threads() -> Any:
+    """Where results may not depend on the number of threads: one thread for BLAS and LAPACK."""
+    if not config.deterministic:
+        return contextlib.nullcontext()
+    from ._kernels.cpu.blas import blas_threads
+
+    return blas_threads(1)
+
+
+def _large(x: Any) -> bool:
+    return x.ndim > 2 and x.size >= _STACK and config.kernels != "python"
+
+
+@engine
+def product(x1: Any, x2: Any) -> Any:
+    """`x1 @ x2` of arrays of one dtype and of shapes that fit."""
+    mode = config.kernels
+    matrices = x1.ndim <= 2 and x2.ndim <= 2
+    rows = 1 if x1.ndim == 1 else x1.shape[-2]
+    columns = 1 if x2.ndim == 1 else x2.shape[-1]
+    work = max(x1.size * columns, x2.size * rows)
+    if mode != "numba" and (mode == "python" or work < SMALL or (matrices and x1.dtype.kind in "fc" and _dense(x1) and _dense(x2))):
+        from ._kernels.cpu import pool
+
+        with _threads():
+            if matrices and rows * columns > SMALL:
+                return np.matmul(x1, x2, out=pool.empty((*x1.shape[:-1], *x2.shape[1:]), x1.dtype))
+            return np.matmul(x1, x2)
+    from ._kernels.cpu import matmul as kernels
+
+    with _threads():
+        return kernels.matmul(x1, x2, x1.dtype, own=mode == "numba")
+
+
+def _dense(x: Any) -> bool:
+    return bool(x.flags.c_contiguous or x.flags.f_contiguous or 1 in x.shape)
+
+
+@engine
+def inverse(x: Any) -> Any:
+    """Inverses of square matrices."""
+    with _threads():
+        if _large(x):
+            from ._kernels.cpu import lapack
+
+            return lapack.inv(x)
+        return np.linalg.inv(x)
+
+
+@engine
+def determinant(x: Any) -> Any:
+    """Determinants of square matrices."""
+    with _threads():
+        if _large(x):
+            from ._kernels.cpu import lapack
+
+            return lapack.det(x)
+        return np.linalg.det(x)
+
+
+@engine
+def solution(x1: Any, x2: Any) -> Any:
+    """X of x1 @ X = x2 for stacks of matrices."""
+    with _threads():
+        if _large(x1):
+            from ._kernels.cpu import lapack
+
+            return lapack.solve(x1, x2)
+        return np.linalg.solve(x1, x2)
+
+
+@engine
+def cholesky_factor(x: Any) -> Any:
+    """Lower triangular L with x = L @ L^H, from the lower triangle of x."""
+    with _threads():
+        if _large(x):
+            from ._kernels.cpu import lapack
+
+            return lapack.cholesky(x)
+        return np.linalg.cholesky(x)
+
+
+def _each(function: Any, x: Any) -> Any:
+    """A function of `np.linalg`, applied to a stack on all threads where that is worth it."""
+    with _threads():
+        if _large(x):
+            from ._kernels.cpu import lapack
+
+            return lapack.stacked(function, x)
+        return function(x)
+
+
+@engine
+def sign_and_logdet(x: Any) -> Any:
+    """Signs and logarithms of the absolute values of determinants."""
+    return tuple(_each(_slogdet, x))
+
+
+def _slogdet(x: Any) -> Any:
+    sign, logabsdet = np.linalg.slogdet(x)
+    return np.asarray(sign), np.asarray(logabsdet)
+
+
+@engine
+def qr_factors(x: Any, *, mode: str) -> Any:
+    """Q and R."""
+    return tuple(_each(_complete_qr if mode == "complete" else np.linalg.qr, x))
+
+
+def _complete_qr(x: Any) -> Any:
+    return np.linalg.qr(x, "complete")
+
+
+@engine
+def svd_factors(x: Any, *, full_matrices: bool) -> Any:
+    """U, S and V^H."""
+    return tuple(_each(np.linalg.svd if full_matrices else _reduced_svd, x))
+
+
+def _reduced_svd(x: Any) -> Any:
+    return np.linalg.svd(x, full_matrices=False)
+
+
+@engine
+def singular_values(x: Any) -> Any:
+    """Singular values, largest first."""
+    return _each(np.linalg.svdvals, x)
+
+
+@engine
+def eigh_pairs(x: Any) -> Any:
+    """Eigenvalues, ascending, and eigenvectors of symmetric or Hermitian matrices, from their lower triangles."""
+    return tuple(_each(np.linalg.eigh, x))
+
+
+@engine
+def eigh_values(x: Any) -> Any:
+    """Eigenvalues, ascending, of symmetric or Hermitian matrices, from their lower triangles."""
+    return _each(np.linalg.eigvalsh, x)
+
+
+@engine
+def eig_pairs(x: Any) -> Any:
+    """Eigenvalues and eigenvectors of general matrices, complex."""
+    # NumPy gives real ones where all happen to be real: not a matter of the values in the standard.
+    with _threads():
+        values, vectors = np.linalg.eig(x)
+    d = np.result_type(x.dtype, np.complex64)
+    return values.astype(d, copy=False), vectors.astype(d, copy=False)
+
+
+@engine
+def eig_values(x: Any) -> Any:
+    """Eigenvalues of general matrices, complex."""
+    with _threads():
+        return np.asarray(np.linalg.eigvals(x)).astype(np.result_type(x.dtype, np.complex64), copy=False)
