@@ -81,7 +81,7 @@ def sinh(x):
     e = h * s
     large = 2.0 * (e + fma(s, l, -0.0625 / e))
     z = x * x
-    return sel(a < 1.0, fma(x * z, poly(z, K.SINH_S), x), copysign(large, x) + (x - x))
+    return sel(a < 1.0, fma(x * z, poly(z, K.SINH_S), x), sel(x != x, x, copysign(large, x)))
 
 
 def cosh(x):
@@ -97,8 +97,8 @@ def tanh(x):
     k, r = _exp_reduce(2.0 * sel(a > 9.5, 9.5, a))
     e = (fma(r * r, poly(r, K.EXP_S), r) + 1.0) * pow2(k)
     large = 1.0 - 2.0 / (e + 1.0)
-    z = x * x
-    return sel(a < 0.625, fma(x * z, poly(z, K.TANH_S), x), sel(x != x, x, copysign(large, x)))
+    z = a * a
+    return sel(x != x, x, copysign(sel(a < 0.625, fma(a * z, poly(z, K.TANH_S), a), large), x))
 
 
 def expit(x):

@@ -72,9 +72,9 @@ class Value:
             return Value(self.b, ir.Constant(self.type, float(value)))
         width = self.type.width
         value = int(value) & ((1 << width) - 1)
-        return Value(
-            self.b, ir.Constant(self.type, value - (1 << width) if value >> (width - 1) and width > 1 else value), self.of, self.unsigned
-        )
+        if width > 1 and value >> (width - 1):
+            value -= 1 << width
+        return Value(self.b, ir.Constant(self.type, value), self.of, self.unsigned)
 
     def _new(self, v):
         return Value(self.b, v, self.of, self.unsigned)

@@ -53,7 +53,6 @@ copysign, nextafter, signbit = _numpy("copysign"), _numpy("nextafter"), _numpy("
 isnan, isinf, isfinite = _numpy("isnan"), _numpy("isinf"), _numpy("isfinite")
 frexp, modf, heaviside = _numpy("frexp"), _numpy("modf"), _numpy("heaviside")
 divide, reciprocal = _numpy("divide"), _numpy("reciprocal")
-pow = _numpy("pow", "power", floating=False)
 fabs = _numpy("fabs", "absolute", floating=False)
 square = _numpy("square", floating=False)
 floor, ceil = _numpy("floor", floating=False), _numpy("ceil", floating=False)
@@ -62,6 +61,12 @@ maximum, minimum = _numpy("maximum", floating=False), _numpy("minimum", floating
 fmax, fmin = _numpy("fmax", floating=False), _numpy("fmin", floating=False)
 remainder, fmod = _numpy("remainder", floating=False), _numpy("fmod", floating=False)
 gcd, lcm, ldexp = _numpy("gcd", floating=False), _numpy("lcm", floating=False), _numpy("ldexp", floating=False)
+
+
+@_quiet
+def pow(x, y):
+    """x to the power y; through arrays, since NumPy takes a square root for a scalar 0.5, wrong of -0.0 and -inf."""
+    return np.power(np.array([x, x]), np.array([y, y]))[0]
 
 
 @_quiet
