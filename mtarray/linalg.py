@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable
 from math import inf, prod
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,7 +115,8 @@ def _factor(where: str, function: Callable[..., Any], *arrays: Array, **static: 
     except LinAlgError as error:
         shape = arrays[0].shape
         which = "the matrix" if len(shape) == 2 else "a matrix of the stack"
-        raise LinAlgError(f"{where}: {str(error).rstrip('.')} ({which} x of shape {shape})") from None
+        reason = str(error).rstrip(".")
+        raise LinAlgError(f"{where}: {reason[:1].lower()}{reason[1:]} ({which} x of shape {shape})") from None
 
 
 # ---------------------------------------------------------------------- products
@@ -218,7 +220,7 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Array:
         if len({*first}) != len(first) or len({*second}) != len(second):
             raise ValueError(f"tensordot: an axis is named twice in {axes}")
     else:
-        n = int(axes)
+        n = index(axes)
         if not 0 <= n <= builtins.min(x1.ndim, x2.ndim):
             raise ValueError(f"tensordot: axes={n} with arrays of {x1.ndim} and {x2.ndim} dimensions")
         first, second = list(range(x1.ndim - n, x1.ndim)), list(range(n))
@@ -695,6 +697,6 @@ def cond(x: Any, /, p: Any = None) -> Array:
 
 __all__ = [
     "LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "inv", "lstsq", "matmul",
-    "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr", "slogdet", "solve", "svd", "svdvals",
-    "tensordot", "trace", "vecdot", "vector_norm",
+    "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr", "slogdet", "solve", "svd",
+    "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
 ]  # fmt: skip

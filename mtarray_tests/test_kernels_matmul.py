@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mtarray._kernels.cpu import blas, driver
@@ -90,7 +90,6 @@ def test_layouts(dtype, shape):
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
 def test_random_products(data):
     sizes = st.one_of(st.integers(0, 9), st.integers(10, 80))
     m, k, n = data.draw(sizes), data.draw(sizes), data.draw(sizes)
