@@ -45,9 +45,7 @@ def _operand(x: Any, where: str, real: bool) -> Array:
     if is_strict() and x.dtype not in wanted:
         raise TypeError(f"{where}: the standard does not define it for {x.dtype}, only for {names(wanted)} (strict mode)")
     if real and x.dtype in COMPLEX:
-        raise TypeError(
-            f"{where} transforms real arrays, this one has dtype {x.dtype}; take the real part, or a transform of complex arrays"
-        )
+        raise TypeError(f"{where} transforms real arrays, not {x.dtype}; take the real part, or a transform of complex arrays")
     return x if x.dtype in FLOATING else astype(x, float_of(x.dtype))
 
 

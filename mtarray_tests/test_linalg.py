@@ -309,8 +309,8 @@ def test_integers_become_float64():
 
 
 def test_every_name_of_the_extension_is_there():
-    required = """cholesky cross det diagonal eig eigh eigvals eigvalsh inv matmul matrix_norm matrix_power matrix_rank matrix_transpose outer
-    pinv qr slogdet solve svd svdvals tensordot trace vecdot vector_norm""".split()
-    for name in required:
+    required = """cholesky cross det diagonal eig eigh eigvals eigvalsh inv matmul matrix_norm matrix_power matrix_rank
+        matrix_transpose outer pinv qr slogdet solve svd svdvals tensordot trace vecdot vector_norm"""
+    for name in required.split():
         assert name in linalg.__all__
         assert inspect.getdoc(getattr(linalg, name))
