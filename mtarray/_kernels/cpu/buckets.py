@@ -66,7 +66,9 @@ def chunks(n, least=32768, most=64):
 
 
 def _count_kernel(width):
-    return build.kernel(f"bucket_count{width}", f"""    w = ld64(args)
+    return build.kernel(
+        f"bucket_count{width}",
+        f"""    w = ld64(args)
     x = u{width}(ld64(w)); ids = u1(ld64(w + 8)); counts = ld64(w + 16); cell = u1(ld64(w + 24))
     n = ld64(w + 32); size = ld64(w + 40); least = np.uint{width * 8}(ld64(w + 48)); shift = np.uint{width * 8}(ld64(w + 56))
     buckets = ld64(w + 64); low = ld64(w + 72); top = ld64(w + 80); nan = ld64(w + 88); zero = ld64(w + 96)
@@ -77,11 +79,15 @@ def _count_kernel(width):
             d = np.uint{width * 8}((k - least) if k > least else 0) >> shift
             b = cell[min(np.uint{width * 8}(d), np.uint{width * 8}({CELLS - 1}))]
             ids[i] = b
-            count[b] += 1""", KEY)
+            count[b] += 1""",
+        KEY,
+    )
 
 
 def _scatter_kernel(width):
-    return build.kernel(f"bucket_scatter{width}", f"""    x = u{width}(ld64(args)); out = u{width}(ld64(args + 8))
+    return build.kernel(
+        f"bucket_scatter{width}",
+        f"""    x = u{width}(ld64(args)); out = u{width}(ld64(args + 8))
     ids = u1(ld64(args + 16)); starts = ld64(args + 24); n = ld64(args + 32); size = ld64(args + 40); buckets = ld64(args + 48)
     for c in range(lo, hi):
         start = i8(starts + 8 * c * buckets)
@@ -89,7 +95,8 @@ def _scatter_kernel(width):
             b = ids[i]
             p = start[b]
             start[b] = p + 1
-            out[p] = x[i]""")
+            out[p] = x[i]""",
+    )
 
 
 def _np_keys(bits, low, top, nan, zero):
@@ -105,7 +112,11 @@ def _np_keys(bits, low, top, nan, zero):
 def sample_positions(n, size=_SAMPLE):
     """Scattered positions that depend on n alone (a lattice would meet periodic data)."""
     hashed = np.arange(1, size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return ((hashed >> np.uint64(32)) * np.uint64(n) >> np.uint64(32)).astype(np.int64) if n < 1 << 32 else (hashed % np.uint64(n)).astype(np.int64)
+    return (
+        ((hashed >> np.uint64(32)) * np.uint64(n) >> np.uint64(32)).astype(np.int64)
+        if n < 1 << 32
+        else (hashed % np.uint64(n)).astype(np.int64)
+    )
 
 
 def split(x):

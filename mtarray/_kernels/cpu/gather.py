@@ -77,7 +77,13 @@ def loops(indices, body, unit, check):
                 f"            j{k} = 0 if outside else j{k}",
             ]
         lines.append(f"            source += j{k} * s{k}")
-    lines += ["            offsets[j] = source", "        for j in range(run):", "            source = offsets[j]", body, "            i += 1"]
+    lines += [
+        "            offsets[j] = source",
+        "        for j in range(run):",
+        "            source = offsets[j]",
+        body,
+        "            i += 1",
+    ]
     if check:
         lines += ["    if wrong:", "        bad[0] = 1"]
     return "\n".join(lines)
@@ -101,7 +107,9 @@ def _gather_kernel(indices, width, unit):
 def _rows_kernel(stream):
     """One contiguous index into the first dimension, rows of a multiple of 64 bytes: fetched ahead, streamed out when large."""
     copy = "nt_copy" if stream else "copy64"
-    return build.kernel(f"take_rows_{copy}", f"""    x = ld64(args); out = ld64(args + 8); index = i8(ld64(args + 16)); item = ld64(args + 24); step = ld64(args + 32)
+    return build.kernel(
+        f"take_rows_{copy}",
+        f"""    x = ld64(args); out = ld64(args + 8); index = i8(ld64(args + 16)); item = ld64(args + 24); step = ld64(args + 32)
     n = ld64(args + 40); bad = i8(ld64(args + 48))
     for i in range(lo, hi):
         k = index[min(i + {_AHEAD}, hi - 1)]
@@ -115,7 +123,8 @@ def _rows_kernel(stream):
             bad[0] = 1
             k = 0
         {copy}(out + i * item, x + k * step, item)
-    {"sfence()" if stream else "pass"}""")
+    {"sfence()" if stream else "pass"}""",
+    )
 
 
 def as_index(index, length, name="index"):

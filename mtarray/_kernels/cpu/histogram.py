@@ -123,5 +123,3 @@ def gather_table(x, least, entries, values, out):
         out[i] = values[d] if d < entries else 0"""
     words = (address(x), address(values), address(out), *table(least).tolist(), entries)
     run(build.kernel(f"gather_table_{kind}_{item}", code), x.size, 1 << 15, *words)
-
-

@@ -29,7 +29,9 @@ def _segments_kernel(stream):
     else:
         copy = "        memcpy(dst, src, size)"
     # Words of a segment: first piece, source, destination, bytes.
-    return build.kernel(f"join_segments_{int(stream)}", f"""    w = i8(ld64(args)); count = ld64(args + 8)
+    return build.kernel(
+        f"join_segments_{int(stream)}",
+        f"""    w = i8(ld64(args)); count = ld64(args + 8)
     s = np.int64(0)
     for c in range(lo, hi):
         while s + 1 < count and w[4 * (s + 1)] <= c:
@@ -39,16 +41,20 @@ def _segments_kernel(stream):
         dst = w[4 * s + 2] + start
         size = min(w[4 * s + 3] - start, {_PIECE})
 {copy}
-    {"sfence()" if stream else "pass"}""")
+    {"sfence()" if stream else "pass"}""",
+    )
 
 
 def _join_rows_kernel():
     """Row i of the result is row i of every operand in turn; words of an operand: address, bytes of a row, place in the row."""
-    return build.kernel("join_rows", """    w = i8(ld64(args)); count = ld64(args + 8); out = ld64(args + 16); width = ld64(args + 24)
+    return build.kernel(
+        "join_rows",
+        """    w = i8(ld64(args)); count = ld64(args + 8); out = ld64(args + 16); width = ld64(args + 24)
     for i in range(lo, hi):
         row = out + i * width
         for k in range(count):
-            memcpy(row + w[3 * k + 2], w[3 * k] + i * w[3 * k + 1], w[3 * k + 1])""")
+            memcpy(row + w[3 * k + 2], w[3 * k] + i * w[3 * k + 1], w[3 * k + 1])""",
+    )
 
 
 def concat(arrays, axis=0):
@@ -99,12 +105,15 @@ def concat(arrays, axis=0):
 def _repeat_kernel(width, times):
     """Elements of `width` bytes, each `times` times in a row (0: known at run time)."""
     name, count = f"repeat{width}_{times}", times or "times"
-    return build.kernel(name, f"""    x = u{width}(ld64(args)); times = ld64(args + 16)
+    return build.kernel(
+        name,
+        f"""    x = u{width}(ld64(args)); times = ld64(args + 16)
     for i in range(lo, hi):
         o = u{width}(ld64(args + 8) + i * {count} * {width})
         v = x[i]
         for j in range({count}):
-            o[j] = v""")
+            o[j] = v""",
+    )
 
 
 def repeat(x, repeats, axis=None):
@@ -115,7 +124,7 @@ def repeat(x, repeats, axis=None):
     if axis is None:
         x, axis = x.reshape(-1), 0
     axis = axis % max(x.ndim, 1)
-    times = int(repeats) if np.ndim(repeats) == 0 or np.size(repeats) == 1 else None
+    times = int(np.asarray(repeats).reshape(())) if np.size(repeats) == 1 else None
     bulk = int(np.prod(x.shape[axis + 1 :], dtype=np.int64)) * x.itemsize
     if times is None or times < 2 or x.nbytes * times < JOIN_CROSSOVER_BYTES or bulk not in (1, 2, 4, 8) or not x.flags.c_contiguous:
         return np.repeat(x, repeats, axis=axis)

@@ -40,17 +40,23 @@ def sort_function(dtype, kind=QUICK):
 
 
 def _spans_kernel():
-    return build.kernel("sort_spans", """    base = ld64(args); bounds = i8(ld64(args + 8)); fn = ld64(args + 16); width = ld64(args + 24)
+    return build.kernel(
+        "sort_spans",
+        """    base = ld64(args); bounds = i8(ld64(args + 8)); fn = ld64(args + 16); width = ld64(args + 24)
     for i in range(lo, hi):
         n = bounds[2 * i + 1] - bounds[2 * i]
         if n > 1:
-            icall(fn, base + bounds[2 * i] * width, n, 0)""")
+            icall(fn, base + bounds[2 * i] * width, n, 0)""",
+    )
 
 
 def _rows_kernel():
-    return build.kernel("sort_rows", """    base = ld64(args); n = ld64(args + 8); fn = ld64(args + 16); width = ld64(args + 24)
+    return build.kernel(
+        "sort_rows",
+        """    base = ld64(args); n = ld64(args + 8); fn = ld64(args + 16); width = ld64(args + 24)
     for i in range(lo, hi):
-        icall(fn, base + i * n * width, n, 0)""")
+        icall(fn, base + i * n * width, n, 0)""",
+    )
 
 
 def sort_spans(x, bounds, kind=QUICK):

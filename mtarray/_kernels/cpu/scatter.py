@@ -44,7 +44,9 @@ def _scatter_kernel(plan, add):
         copy = " " * 20 + (body.replace("[e]", "[0]") if single else f"for e in range(item // {add.itemsize}):\n{' ' * 24}{body}")
         name = f"scatter_add_{count}_{add.name}_{int(single)}_{int(plan.unit)}"
     body = f"{' ' * 16}if first <= source and source < stop:\n{copy}"
-    return build.kernel(name, _PARTITION, _scan(count, body.replace(" " * 16 + "if", " " * 12 + "if").replace(" " * 20, " " * 16), plan.unit))
+    return build.kernel(
+        name, _PARTITION, _scan(count, body.replace(" " * 16 + "if", " " * 12 + "if").replace(" " * 20, " " * 16), plan.unit)
+    )
 
 
 def _run_scatter(x, plan, shape, values, add=None):

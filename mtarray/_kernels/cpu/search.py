@@ -59,13 +59,18 @@ def _words(dtype):
 def _grid_kernel(dtype):
     """ends[c + 1]: one more than the last entry of cell c, where it has one; each cell is written by the last chunk it is in."""
     words, prelude = _words(dtype)
-    return build.kernel(f"search_grid_{dtype.kind}{dtype.itemsize}", words + """    for c in range(lo, hi):
+    return build.kernel(
+        f"search_grid_{dtype.kind}{dtype.itemsize}",
+        words
+        + """    for c in range(lo, hi):
         stop = min(m, (c + 1) * size)
         beyond = cell(a[stop], least, scale, cells) if stop < m else -1
         for i in range(c * size, stop):
             now = cell(a[i], least, scale, cells)
             if now != beyond:
-                start[now + 1] = i + 1""", prelude)
+                start[now + 1] = i + 1""",
+        prelude,
+    )
 
 
 def _query_kernel(dtype, right):
@@ -78,7 +83,10 @@ stack_query = stack_array(types.{dtype.name}, {_BLOCK})
     compare = "<=" if right else "<"
     nan = "last if v[j] != v[j] else base[j]" if dtype.kind == "f" else "base[j]"
     # Blocks at the end overlap and write the same results twice. A probe beyond the table compares greater.
-    return build.kernel(f"search_{dtype.kind}{dtype.itemsize}_{int(right)}", words + f"""    base = stack_base()
+    return build.kernel(
+        f"search_{dtype.kind}{dtype.itemsize}_{int(right)}",
+        words
+        + f"""    base = stack_base()
     v = stack_query()
     for b in range(lo, hi):
         first = min(b * {_BLOCK}, n - {_BLOCK})
@@ -93,7 +101,9 @@ stack_query = stack_array(types.{dtype.name}, {_BLOCK})
                 probe = base[j] + half - 1
                 base[j] += half * np.int64((probe < m) & (a[min(probe, m - 1)] {compare} v[j]))
         for j in range({_BLOCK}):
-            out[first + j] = {nan}""", prelude)
+            out[first + j] = {nan}""",
+        prelude,
+    )
 
 
 def _common(x1, x2):
@@ -192,6 +202,5 @@ def digitize(x, bins, right=False):
     rising = bool(np.all(bins[1:] >= bins[:-1]))
     if not rising and not np.all(bins[1:] <= bins[:-1]):
         raise ValueError(f"digitize: bins must increase or decrease monotonically (shape {bins.shape})")
-    if rising:
-        return searchsorted(bins, x, "left" if right else "right")
-    return len(bins) - searchsorted(bins[::-1], x, "right" if right else "left")
+    side = "left" if right else "right"
+    return searchsorted(bins, x, side) if rising else len(bins) - searchsorted(bins[::-1], x, side)

@@ -22,7 +22,8 @@ _HEAD = 8
 def _walk(body, before="", after="", contiguous=False, compact=False):
     """Kernel body: chunks [lo, hi) of the mask's elements in C order, one run along the last dimension after the other.
 
-    Argument words: mask, x, out, offsets (of chunks), size, dims, values, the last value's index, then shape[dims], the mask's strides[dims] and x's.
+    Argument words: mask, x, out, offsets (of chunks), size, dims, values, the last value's index, then shape[dims], the mask's
+    strides[dims] and x's.
     `body` (sixteen spaces) sees the mask byte `keep`, the element's address `at` and the place `k`, which it advances; chunk
     c's part of the result ends at `end`. `before` and `after` a run: twelve spaces. With `compact` every element is written at place
     k, kept or not: the loop stops at the chunk's last kept element, since the place behind it belongs to the next chunk, and
@@ -127,7 +128,8 @@ def mask_select(x, mask):
     contiguous = contiguous and x.flags.c_contiguous
     body = f"""                {kind}(out)[k] = {f"{kind}(p)[j]" if contiguous else f"{kind}(at)[0]"}
                 k += np.int64(keep)"""
-    run(build.kernel(f"mask_select{x.itemsize}_{int(contiguous)}", _walk(body, contiguous=contiguous, compact=True)), _chunks(mask), 8, address(words))
+    fn = build.kernel(f"mask_select{x.itemsize}_{int(contiguous)}", _walk(body, contiguous=contiguous, compact=True))
+    run(fn, _chunks(mask), 8, address(words))
     return out
 
 

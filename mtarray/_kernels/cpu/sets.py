@@ -26,7 +26,8 @@ def _numpy_unique(x):
     values, index, inverse, counts = np.unique(x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
     # The values of the first occurrences: np.unique may give either of two zeros.
     values = x.reshape(-1)[index]
-    return values, index.astype(np.int64, copy=False), inverse.reshape(x.shape).astype(np.int64, copy=False), counts.astype(np.int64, copy=False)
+    index, inverse, counts = (a.astype(np.int64, copy=False) for a in (index, inverse, counts))
+    return values, index, inverse.reshape(x.shape), counts
 
 
 def _small_range(flat, factor):

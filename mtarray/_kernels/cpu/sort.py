@@ -174,7 +174,9 @@ _UNPACK = """    w = ld64(args)
 
 
 def _extremes_kernel(width):
-    return build.kernel(f"key_extremes{width}", f"""    w = ld64(args)
+    return build.kernel(
+        f"key_extremes{width}",
+        f"""    w = ld64(args)
     x = u{width}(ld64(w)); found = u8(ld64(w + 8)); n = ld64(w + 16); size = ld64(w + 24)
     low = ld64(w + 32); top = ld64(w + 40); nan = ld64(w + 48); zero = ld64(w + 56)
     for c in range(lo, hi):
@@ -185,7 +187,9 @@ def _extremes_kernel(width):
             first = min(first, k)
             last = max(last, k)
         found[2 * c] = first
-        found[2 * c + 1] = last""", KEY)
+        found[2 * c + 1] = last""",
+        KEY,
+    )
 
 
 def _extreme_keys(x, words):
@@ -198,10 +202,15 @@ def _extreme_keys(x, words):
 
 
 def _pack_kernel(width, word):
-    return build.kernel(f"argsort_pack{width}_{word}", _UNPACK + f"""    src = u{width}(x); dst = u{word}(words)
+    return build.kernel(
+        f"argsort_pack{width}_{word}",
+        _UNPACK
+        + f"""    src = u{width}(x); dst = u{word}(words)
     for i in range(lo, hi):
         k = key{8 * width}(src[i], low, top, nan, zero)
-        dst[i] = np.uint{8 * word}((word{8 * width}(k, least, down, drop) << bits) | np.uint64(i))""", KEY + _WORD)
+        dst[i] = np.uint{8 * word}((word{8 * width}(k, least, down, drop) << bits) | np.uint64(i))""",
+        KEY + _WORD,
+    )
 
 
 # Insertion sort, by the whole key, of the words from `first` to `last` of the array p, which agree in the bits of the key that they hold.
@@ -228,7 +237,8 @@ def mend{width}(p, src, first, last, budget, mask, down, low, top, nan, zero):
 
 def _finish_kernel(width, word, mend):
     """Sorted words to indices over fixed chunks; a run of ties belongs to the chunk in which it starts."""
-    mending = f"""        if start > 0:
+    mending = (
+        f"""        if start > 0:
             while start < stop and (p[start] >> bits) == (p[start - 1] >> bits):
                 start += 1
         while stop > start and stop < n and (p[stop] >> bits) == (p[stop - 1] >> bits):
@@ -243,20 +253,29 @@ def _finish_kernel(width, word, mend):
                 if budget < 0:
                     failed[0] = 1
                     break
-            i += 1""" if mend else ""
-    return build.kernel(f"argsort_finish{width}_{word}_{int(mend)}", _UNPACK + f"""    src = u{width}(x); p = u{word}(words); o = i8(out)
+            i += 1"""
+        if mend
+        else ""
+    )
+    return build.kernel(
+        f"argsort_finish{width}_{word}_{int(mend)}",
+        _UNPACK
+        + f"""    src = u{width}(x); p = u{word}(words); o = i8(out)
     for c in range(lo, hi):
         start = c * size
         stop = min(n, start + size)
         budget = 64 * size
 {mending}
         for i in range(start, stop):
-            o[i] = np.int64(np.uint64(p[i]) & mask)""", KEY + _MEND.format(width=width, bits=8 * width))
+            o[i] = np.int64(np.uint64(p[i]) & mask)""",
+        KEY + _MEND.format(width=width, bits=8 * width),
+    )
 
 
 def _argsort_rows_kernel(width, word, mend):
     """Rows of n elements: words built, sorted, mended and unpacked within the row of the output."""
-    mending = f"""        i = 1
+    mending = (
+        f"""        i = 1
         while i < n:
             if (p[i] >> bits) == (p[i - 1] >> bits):
                 first = i - 1
@@ -266,8 +285,14 @@ def _argsort_rows_kernel(width, word, mend):
                 if budget < 0:
                     failed[0] = 1
                     break
-            i += 1""" if mend else ""
-    return build.kernel(f"argsort_rows{width}_{word}_{int(mend)}", _UNPACK + f"""    for r in range(lo, hi):
+            i += 1"""
+        if mend
+        else ""
+    )
+    return build.kernel(
+        f"argsort_rows{width}_{word}_{int(mend)}",
+        _UNPACK
+        + f"""    for r in range(lo, hi):
         src = u{width}(x + r * n * {width}); p = u{word}(out + r * n * 8); o = i8(out + r * n * 8)
         budget = 64 * n
         for i in range(n):
@@ -278,11 +303,17 @@ def _argsort_rows_kernel(width, word, mend):
         # Backwards: 4-byte words stand in the lower half of the row that the indices fill.
         for j in range(n):
             i = n - 1 - j
-            o[i] = np.int64(np.uint64(p[i]) & mask)""", KEY + _WORD + _MEND.format(width=width, bits=8 * width))
+            o[i] = np.int64(np.uint64(p[i]) & mask)""",
+        KEY + _WORD + _MEND.format(width=width, bits=8 * width),
+    )
 
 
 def _argsort_rows(rows, descending):
-    """Indices (rows, n) int64 that sort each row of a contiguous 2-D array of 4- or 8-byte elements stably, or None when ties are too many."""
+    """int64 indices (rows, n) that sort each row of a contiguous 2-D array of 4- or 8-byte elements stably.
+
+    None where NumPy must do it: words too short for very many keys that differ in their last bits only, 2^31 elements or more in a
+    row, or rows without NumPy's C sort.
+    """
     count, n = rows.shape
     width = rows.itemsize
     words = key_words(rows.dtype, fold_zero=True)
@@ -376,6 +407,3 @@ def topk(x, k, axis=-1, largest=True):
     order = argsort(x, axis, descending=largest)
     index = np.take(order, np.arange(k), axis=axis)
     return np.take_along_axis(x, index, axis=axis), index
-
-
-__all__ = ["argpartition", "argsort", "median", "order_statistics", "partition", "sort", "topk"]
