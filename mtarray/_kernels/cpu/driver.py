@@ -261,11 +261,12 @@ def run(fn, n, chunk, a0=0, a1=0, a2=0, a3=0, a4=0, a5=0, a6=0, a7=0):
         _serial(fn, 0, n, chunk, a0, a1, a2, a3, a4, a5, a6, a7)
     elif threads <= _widest:
         _active.append(None)
+        if _forking:
+            _active.pop()
+            _serial(fn, 0, n, chunk, a0, a1, a2, a3, a4, a5, a6, a7)
+            return
         try:
-            if _forking:
-                _serial(fn, 0, n, chunk, a0, a1, a2, a3, a4, a5, a6, a7)
-            else:
-                _parallel(threads, fn, 0, n, chunk, a0, a1, a2, a3, a4, a5, a6, a7)
+            _parallel(threads, fn, 0, n, chunk, a0, a1, a2, a3, a4, a5, a6, a7)
         finally:
             _active.pop()
     else:

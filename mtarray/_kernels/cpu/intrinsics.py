@@ -179,11 +179,20 @@ tr16_16 = _tr(16, 16)
 
 @njit(forceinline=True, error_model="numpy")
 def float_to_u8(x):
-    """uint64 of a float as C compilers convert it on x86: signed conversion, the upper half shifted down and back (NaN gives 2**63)."""
+    """uint64 of a float as C compilers convert it on x86: as a signed number, the upper half shifted down and back (NaN: 2**63)."""
     x = np.float64(x)
-    high = not (x < 9223372036854775808.0)
+    high = x >= 9223372036854775808.0
     low = np.uint64(np.int64(x - 9223372036854775808.0 if high else x))
     return low ^ np.uint64(0x8000000000000000) if high else low
+
+
+@njit(forceinline=True, error_model="numpy")
+def float_to_u4(x):
+    """uint32 of a float as C compilers convert it on x86, when they vectorise (NaN: 2**31)."""
+    x = np.float64(x)
+    high = x >= 2147483648.0
+    low = np.uint32(np.int32(x - 2147483648.0 if high else x))
+    return low ^ np.uint32(0x80000000) if high else low
 
 
 @intrinsic(prefer_literal=True)

@@ -11,7 +11,8 @@ class Walk:
     `kind`: "flat" (one run, every operand contiguous or one value), "rows" (an inner loop over the last of `sizes`), or "tiles" (as
     rows, but some inputs are contiguous along dimension `across` instead, so blocks of both dimensions are transposed in cache).
     `sizes`: collapsed shape. `strides`: per operand, bytes along each of `sizes`. `offsets`: per operand, bytes to its first
-    element in this order. `classes`: per operand the inner step: "u" unit, "0" none, "s" whole elements, "b" bytes, "t" transposed.
+    element in this order. `classes`: per operand the inner step: "u" unit, "0" none, "r" unit backwards, "s" whole elements,
+    "b" bytes, "t" transposed.
     """
 
     __slots__ = ("across", "classes", "kind", "offsets", "sizes", "strides", "total")
@@ -52,7 +53,7 @@ def plan(shape, strides, itemsizes, outputs):
         merged = [(1, list(itemsizes))]
     sizes = tuple(size for size, _ in merged)
     steps = tuple(tuple(d[1][k] for d in merged) for k in operands)
-    classes = [_class_of(steps[k][-1], itemsizes[k]) for k in operands]
+    classes = [_class_of(steps[k][-1], itemsizes[k], k < outputs) for k in operands]
     offsets = tuple(offsets)
     if len(sizes) == 1 and all(c in "u0" for c in classes):
         return Walk("flat", sizes, steps, offsets, "".join(classes))
@@ -60,13 +61,16 @@ def plan(shape, strides, itemsizes, outputs):
     if across is None:
         return Walk("rows", sizes, steps, offsets, "".join(classes))
     for k in operands[outputs:]:
-        if classes[k] in "sb" and steps[k][across] == itemsizes[k]:
+        if classes[k] in "rsb" and steps[k][across] == itemsizes[k]:
             classes[k] = "t"
     return Walk("tiles", sizes, steps, offsets, "".join(classes), across)
 
 
-def _class_of(step, itemsize):
-    return "u" if step == itemsize else "0" if step == 0 else "s" if step % itemsize == 0 else "b"
+def _class_of(step, itemsize, written):
+    if step % itemsize:
+        return "b"
+    # A constant step of -1 is a reversed vector. One of 2, as constant, was slower than the gather of any step.
+    return {itemsize: "u", 0: "0", -itemsize: "s" if written else "r"}.get(step, "s")
 
 
 def _across(sizes, steps, itemsizes, classes, outputs):
@@ -74,7 +78,7 @@ def _across(sizes, steps, itemsizes, classes, outputs):
     if sizes[-1] < TILE_MINIMUM or any(c != "u" for c in classes[:outputs]):
         return None
     for k in range(outputs, len(steps)):
-        if classes[k] in "sb":
+        if classes[k] in "rsb":
             for d in range(len(sizes) - 1):
                 if steps[k][d] == itemsizes[k] and sizes[d] >= TILE_MINIMUM:
                     return d

@@ -3,7 +3,8 @@
 A loop is written for the dtypes and the inner classes (`layout.Walk.classes`) of its operands, so that the compiler sees unit
 strides and hoists single values. Three ways to store: "direct"; "scratch", through a block in the first-level cache, for outputs
 that are also inputs (the compiler's check for overlap would choose its scalar loop) and for functions that look at a block of
-results again; "stream", the same block written past the caches. Scratch, on the stack: 8 KiB for each output, and one tile per transposed input.
+results again; "stream", the same block written past the caches. Scratch, on the stack: 8 KiB for each output, and one tile of at
+most 16 KiB for each transposed input.
 """
 
 import numpy as np
@@ -35,7 +36,9 @@ def converted(text, source, target):
         # What C compilers make of it, so what NumPy gives, out of range as well.
         if target == np.uint64:
             return f"float_to_u8({text})"
-        return f"np.{target.name}(np.{'int32' if target.itemsize < 4 else 'int64'}({text}))" if target != np.int32 else f"np.int32({text})"
+        if target == np.uint32:
+            return f"float_to_u4({text})"
+        return f"np.{target.name}(np.int32({text}))" if target.itemsize < 4 else f"np.{target.name}({text})"
     return f"np.{target.name}({text})"
 
 
@@ -64,7 +67,8 @@ class Loop:
         pad = " " * indent
         outs, ins = classes[: len(self.outs)], classes[len(self.outs) :]
         names = [f"v{k}" for k in range(len(ins))]
-        at = {"u": "p{k}[j]", "t": "p{k}[j]", "0": "p{k}[0]", "s": "p{k}[j * e{k}]", "b": "{t}(x{k} + j * c{k})[0]"}
+        at = {"u": "p{k}[j]", "t": "p{k}[j]", "0": "p{k}[0]"}
+        at |= {"r": "p{k}[-j]", "s": "p{k}[j * e{k}]", "b": "{t}(x{k} + j * c{k})[0]"}
         loads = [f"v{k} = {self.load(k, at[c].format(k=k, t=pointer(self.ins[k])))}" for k, c in enumerate(ins)]
         fixed = [line for line, c in zip(loads, ins, strict=True) if c == "0"]
         moving = [line for line, c in zip(loads, ins, strict=True) if c != "0"]
@@ -159,7 +163,8 @@ class Loop:
         """Lines that turn `rest`, the number of an outer position, into addresses o<a><i>; the first dimension needs no division."""
         operands = self._operands()
         lines = [f"o{a}{i} = b{a}{i}" for a, _, _, i in operands]
-        lines += ["d = nd - 1", "while d > 0:", "    size = ld64(sizes + 8 * d)", "    at = size_rem(rest, size)", "    rest = size_div(rest, size)"]
+        lines += ["d = nd - 1", "while d > 0:", "    size = ld64(sizes + 8 * d)"]
+        lines += ["    at = size_rem(rest, size)", "    rest = size_div(rest, size)"]
         lines += [f"    o{a}{i} += at * ld64(t{a}{i} + 8 * d)" for a, _, _, i in operands]
         lines += ["    d -= 1", "if nd > 0:"]
         return lines + [f"    o{a}{i} += rest * ld64(t{a}{i})" for a, _, _, i in operands]
@@ -171,7 +176,8 @@ class Loop:
         inner step in bytes, in elements, outer steps in bytes.
         """
         operands = self._operands()
-        lines = ["table = ld64(args)", "inner = ld64(table)", "blocks = ld64(table + 8)", "block = ld64(table + 16)", "nd = ld64(table + 24)"]
+        lines = ["table = ld64(args)", "inner = ld64(table)", "blocks = ld64(table + 8)", "block = ld64(table + 16)"]
+        lines += ["nd = ld64(table + 24)"]
         lines += ["sizes = table + 32", "operands = sizes + 8 * nd", "width = 24 + 8 * nd"]
         lines += self._head(classes, ("address", "bytes", "elements"))
         if store != "direct":
@@ -196,8 +202,9 @@ class Loop:
         n = len(self.outs)
         operands = self._operands()
         height, length = self.tile
-        lines = ["table = ld64(args)", "nr = ld64(table)", "nc = ld64(table + 8)", "along = ld64(table + 24)", "each = ld64(table + 16) * along"]
-        lines += ["nd = ld64(table + 32)", "sizes = table + 40", "operands = sizes + 8 * nd", "width = 32 + 8 * nd"]
+        lines = ["table = ld64(args)", "nr = ld64(table)", "nc = ld64(table + 8)", "along = ld64(table + 24)"]
+        lines += ["each = ld64(table + 16) * along", "nd = ld64(table + 32)", "sizes = table + 40"]
+        lines += ["operands = sizes + 8 * nd", "width = 32 + 8 * nd"]
         lines += self._head(classes, ("address", "row", "bytes", "elements"))
         for k, d in enumerate(self.ins):
             if classes[n + k] == "t":

@@ -1,0 +1,97 @@
+"""Copies between any two layouts and dtypes: contiguous, broadcast, permuted (through register transposes), converting."""
+
+import functools
+import threading
+
+import numpy as np
+
+from mtarray._kernels import build
+
+from . import driver
+from .driver import address
+from .elementwise import Kernels
+from .loops import Loop, converted
+from .machine import last_level_cache
+
+# Below these element counts NumPy's own loop is faster than a kernel's launch (2 us): contiguous, converting, permuted copies.
+CROSSOVER = {"contiguous": 200_000, "convert": 20_000, "permute": 5_000}
+_CHUNK = 1 << 18  # bytes of a contiguous copy that one thread takes at a time
+_BITS = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
+_lock = threading.Lock()
+
+_MEMCPY = "    memcpy(ld64(args) + lo, ld64(args + 8) + lo, hi - lo)"
+# Past the caches: whole cache lines of the destination, the rest around them.
+_STREAM = """    d = ld64(args) + lo
+    s = ld64(args + 8) + lo
+    n = hi - lo
+    head = min((64 - (d & 63)) & 63, n)
+    body = (n - head) & -64
+    memcpy(d, s, head)
+    nt_copy(d + head, s + head, body)
+    memcpy(d + head + body, s + head + body, n - head - body)
+    sfence()"""
+
+
+def copy(dst, src):
+    """Write src into dst (same shape; src may have zero strides), converting as C does.
+
+    Conversions are those of NumPy's `astype(casting="unsafe")`: complex to real drops the imaginary part, anything to bool tests for
+    non-zero, a float outside an integer's range gives what this platform's C gives. dst and src must not overlap, unless they are
+    the same window. Scratch on the stack: 16 KiB at most for transposes. Other byte orders and structured dtypes go through NumPy.
+    """
+    if dst.shape != src.shape:
+        raise ValueError(f"cannot copy an array of shape {src.shape} into one of shape {dst.shape}")
+    a, b = dst.dtype, src.dtype
+    if not (a.kind in "biufc" and b.kind in "biufc" and a.isnative and b.isnative and a.itemsize <= 16 and b.itemsize <= 16):
+        np.copyto(dst, src, casting="unsafe")
+        return
+    if a is b or a == b:
+        if dst.flags.c_contiguous and src.flags.c_contiguous:
+            copy_bytes(address(dst), address(src), dst.nbytes)
+            return
+        bits = _BITS.get(a.itemsize)  # a plain copy moves bits: one kernel for all dtypes of a size
+        if bits is not None and a is not bits:
+            dst, src = dst.view(bits), src.view(bits)
+    _kernels(dst.dtype, src.dtype).run((dst,), (src,))
+
+
+def copy_bytes(dst, src, n):
+    """Copy n bytes between addresses that do not overlap, on all threads; past the caches when they could not hold it anyway."""
+    if n:
+        driver.run(_memcpy(2 * n > 1.5 * last_level_cache()), n, _CHUNK, dst, src)
+
+
+def concatenate(dst, arrays, axis):
+    """Write the arrays one after another along `axis` into dst, which has the shape of the result."""
+    at = 0
+    window = [slice(None)] * dst.ndim
+    for x in arrays:
+        window[axis] = slice(at, at + x.shape[axis])
+        copy(dst[tuple(window)], x)
+        at += x.shape[axis]
+    if at != dst.shape[axis]:
+        raise ValueError(f"the arrays have {at} entries along axis {axis}, the destination of shape {dst.shape} has {dst.shape[axis]}")
+
+
+def astype(x, dtype, empty):
+    """A C-contiguous copy of x in dtype, in memory from `empty(shape, dtype)`."""
+    out = empty(x.shape, np.dtype(dtype))
+    copy(out, x)
+    return out
+
+
+@functools.cache
+def _memcpy(stream):
+    return build.kernel("copy_stream", _STREAM) if stream else build.kernel("copy_bytes", _MEMCPY)
+
+
+@functools.cache
+def _kernels(target, source):
+    def make(ins, outs):
+        return Loop(ins, outs, lambda k, text: text, lambda names: ([f"q0 = {_value(names[0], source, target)}"], ["q0"]))
+
+    return Kernels("copy", "", make)
+
+
+def _value(name, source, target):
+    return name if source == target else converted(name, source, target)
