@@ -3,7 +3,7 @@
 import copy
 import math
 import pickle
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -277,6 +277,13 @@ def test_choice_with_probabilities():
     assert stats.chisquare([pairs.count(k) for k in expected], [10_000 * v for v in expected.values()]).pvalue > 1e-3
 
 
+def test_choice_with_probabilities_draws_in_order():
+    p = np.arange(1.0, 61.0) / 1830.0
+    g = rng()
+    first = [g.choice(60, 40, replace=False, p=p).tolist()[0] for _ in range(5000)]
+    assert stats.chisquare(np.bincount(np.array(first) // 6, minlength=10), 5000 * p.reshape(10, 6).sum(axis=1)).pvalue > 1e-3
+
+
 def test_choice_of_few_from_many():
     g = rng()
     x = np.asarray(g.choice(20_000, 300, replace=False))
@@ -408,6 +415,11 @@ def test_threads_share_a_generator():
         parts = list(pool.map(lambda _: tuple(g.random(1000).tolist()), range(64)))
     whole = np.asarray(rng().random(64_000)).reshape(64, 1000).tolist()
     assert sorted(parts) == sorted(map(tuple, whole))
+    with ThreadPoolExecutor(1) as pool:
+        with g._lock:  # the interpreter lock alone hides a missing one on most versions
+            waiting = pool.submit(g.random)
+            assert not wait([waiting], timeout=0.1).done
+        assert 0.0 <= waiting.result(timeout=10) < 1.0
 
 
 def test_bytes():
