@@ -124,12 +124,14 @@ def test_complex_and_larger_stacks_are_numpys():
 def test_same_bits_on_any_number_of_threads():
     a = matrices(np.random.default_rng(5), 3000, 6, "f8")
     x = np.random.default_rng(6).standard_normal((300, 256))
+    z = x.ravel()[: 1 << 16] + 1j
     threads = driver.get_num_threads()
     results = []
     try:
         for n in (1, 2, 3):
             driver.set_num_threads(n)
             results.append((lapack.inv(a).tobytes(), lapack.det(a).tobytes(), transform("rfft", x, None, 1, None).tobytes()))
+            results[-1] += (transform("fft", z, None, 0, None).tobytes(),)
     finally:
         driver.set_num_threads(threads)
     assert results[0] == results[1] == results[2]
@@ -154,6 +156,33 @@ def test_transforms(name, shape, axis, code):
             np.testing.assert_array_equal(result, expected)
     strided = x[::-1]
     np.testing.assert_array_equal(transform(name, strided, None, axis, None), getattr(np.fft, name)(strided, None, axis))
+
+
+@pytest.mark.parametrize("code", ["c8", "c16"])
+@pytest.mark.parametrize("power", [16, 17])
+@pytest.mark.parametrize("layout", ["contiguous", "strided", "one row"])
+def test_long_transforms(code, power, layout):
+    n = 1 << power
+    rng = np.random.default_rng(10)
+    x = (rng.standard_normal(2 * n) + 1j * rng.standard_normal(2 * n)).astype(code)
+    x = {"contiguous": x[:n], "strided": x[::-2], "one row": x[:n].reshape(1, n, 1)}[layout]
+    axis = 1 if layout == "one row" else 0
+    bound = 4 * np.finfo(x.dtype).eps
+    for name in ("fft", "ifft"):
+        for norm in ("backward", "ortho", "forward"):
+            expected = getattr(np.fft, name)(x.astype("c16"), None, axis, norm)
+            result = transform(name, x, None, axis, norm)
+            assert result.dtype == x.dtype
+            assert result.shape == x.shape
+            assert np.linalg.norm((result - expected).ravel()) <= bound * np.linalg.norm(expected.ravel())
+
+
+def test_long_transform_of_one_frequency():
+    n, k = 1 << 16, 12345
+    x = np.exp(2j * np.pi * ((np.arange(n) * k) % n) / n)
+    result = transform("fft", x, None, 0, None)
+    assert abs(result[k] - n) < 1e-9
+    assert np.abs(np.delete(result, k)).max() < 1e-9
 
 
 def test_slabs_raise_the_error_and_leave_no_thread_at_work():

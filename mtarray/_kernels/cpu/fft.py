@@ -1,4 +1,4 @@
-"""Fourier transforms along one axis: NumPy's pocketfft, stacks of them on all threads.
+"""Fourier transforms along one axis: NumPy's pocketfft, stacks of them on all threads; one long one by four steps.
 
 float32 and complex64 are transformed as such. pocketfft releases the GIL and reads and writes strided lines.
 """
@@ -6,6 +6,7 @@ float32 and complex64 are transformed as such. pocketfft releases the GIL and re
 import numpy as np
 
 from . import pool
+from .fourstep import fourstep, takes
 from .slabs import each
 
 LARGE = 1 << 15  # elements below which one call to NumPy is done before a second thread has started
@@ -22,10 +23,14 @@ def transform(name, x, n, axis, norm):
     axis %= x.ndim
     length = x.shape[axis]
     lines = x.size // max(length, 1)
-    if x.size < LARGE or lines < 2:
+    if x.size < LARGE or lines == 0:
         return function(x, n, axis, norm)
     if n is None:
         n = 2 * (length - 1) if name == "irfft" else length
+    if lines == 1:
+        if name in ("fft", "ifft") and takes(x.reshape(-1), n):
+            return fourstep(x.reshape(-1), name == "ifft", _factor(name, n, norm)).reshape(x.shape)
+        return function(x, n, axis, norm)
     if n < 1:
         return function(x, n, axis, norm)
     columns = n // 2 + 1 if name == "rfft" else n
@@ -50,6 +55,13 @@ def transform(name, x, n, axis, norm):
         step = max(1, SLAB * after[0] // max(x.size, 1))
         each(lambda lo, hi: function(x[:, lo:hi], n, axis, norm, out=out[:, lo:hi]), after[0], step)
     return out
+
+
+def _factor(name, n, norm):
+    """What a transform is multiplied by."""
+    if norm == "ortho":
+        return 1 / n**0.5
+    return 1 / n if (norm == "forward") == (name == "fft") else 1.0
 
 
 def _as_lines(x, axis):

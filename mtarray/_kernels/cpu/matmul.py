@@ -4,6 +4,7 @@
 |---|---|
 | float and complex matrices | NumPy's BLAS through `np.matmul`, on its own threads |
 | stacks of tiny ones, real or integer | rows in registers (`batched.py`) |
+| stacks of vectors | BLAS, slabs of the stack on all threads |
 | other stacks of small ones; integers, bool; strides that BLAS cannot read; no BLAS | our blocked kernel (`gemm.py`) |
 | small integer products | `np.matmul` |
 
@@ -16,11 +17,13 @@ import numpy as np
 from . import blas, pool
 from .batched import fits, tiny_matmul
 from .gemm import own_matmul
+from .slabs import each
 
 # Multiply-adds below which NumPy's plain loop over integers is done before our kernel has started.
 SMALL = 16_384
 # A stack is parallel over its matrices from this many on, up to this many multiply-adds each; larger ones are BLAS's.
 MANY, EACH = 8, 200**3
+SLAB = 200_000  # multiply-adds of a slab of matrix-vector products
 
 
 def matmul(a, b, dtype=None, own=False):
@@ -88,6 +91,8 @@ def _matrices_into(a, b, out, own):
     count = out.size // (m * n)
     if count >= MANY and fits(a, b, out):
         return tiny_matmul(a, b, out)
+    if count >= MANY and min(m, n) == 1 and out.dtype.kind in "fc" and not own:
+        return _stacked_vectors(a, b, out)
     if own or out.dtype.kind not in "fc" or not blas.has_gemm(out.dtype):
         return own_matmul(a, b, out)
     if out.dtype.kind == "f" and out.size * k > SMALL:
@@ -96,6 +101,21 @@ def _matrices_into(a, b, out, own):
         if not (blas_reads(a) and blas_reads(b)):
             return own_matmul(a, b, out)
     return np.matmul(a, b, out=out)
+
+
+def _stacked_vectors(a, b, out):
+    """Stacks of matrix-vector and dot products: bound by memory, so BLAS does them as they lie, slabs of them on all threads."""
+    axis = int(np.argmax(out.shape[:-2]))
+    lead = (slice(None),) * axis
+
+    def work(lo, hi):
+        part = (*lead, slice(lo, hi))
+        np.matmul(a[part], b[part], out=out[part])
+
+    step = max(1, SLAB * out.shape[axis] * out.shape[-1] * out.shape[-2] // (out.size * a.shape[-1]))
+    with blas.blas_threads(1):
+        each(work, out.shape[axis], step)
+    return out
 
 
 def blas_reads(x):

@@ -4,8 +4,8 @@ A vector is `BYTES` long: 64 where the CPU has AVX-512, else 32 (one AVX2 regist
 `load_f4(addr)` reads consecutive elements from an address of any alignment, `load_first_f4(addr, n)` only n of them (0 in the
 other lanes), `splat_f4(addr)` repeats the one element there, `fill_f4(x)` a number. The other functions work on vectors of every
 element: `store(addr, v)`, `store_first(addr, v, n)`, `add sub mul div`, `fma(x, y, z)` = x*y + z and `fnma(x, y, z)` = z - x*y (one
-rounding for floats), `vabs`, `vsqrt`, the comparisons `where_gt(x, y, u, v)` and `where_eq` (u where true, else v), and
-`any_eq(x, y)`, `any_not_gt(x, y)` (one bool).
+rounding for floats), `vabs`, `vsqrt`, the comparisons `where_gt(x, y, u, v)` and `where_eq` (u where true, else v),
+`any_eq(x, y)`, `any_not_gt(x, y)` (one bool); `evens odds` of two vectors in a row, and their inverse `zip_low zip_high`.
 """
 
 from llvmlite import binding, ir
@@ -211,5 +211,23 @@ def _any(method, comparison):
 
 any_eq = _any("fcmp_ordered", "==")
 any_not_gt = _any("fcmp_unordered", "<=")  # also where either is NaN
+
+
+def _pick(choose):
+    @intrinsic
+    def pick(tyctx, x, y):
+        def cg(ctx, b, sig, a):
+            lanes = x.lanes
+            return b.shuffle_vector(a[0], a[1], ir.Constant(ir.VectorType(I32, lanes), [choose(i, lanes) for i in range(lanes)]))
+
+        return x(x, y), cg
+
+    return pick
+
+
+evens = _pick(lambda i, lanes: 2 * i)
+odds = _pick(lambda i, lanes: 2 * i + 1)
+zip_low = _pick(lambda i, lanes: i // 2 + i % 2 * lanes)
+zip_high = _pick(lambda i, lanes: (i + lanes) // 2 + i % 2 * lanes)
 
 PRELUDE = "from mtarray._kernels.cpu.simd import *\n"
