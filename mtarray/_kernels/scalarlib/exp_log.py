@@ -57,6 +57,13 @@ def exp(x):
     return scale(_exp_tail(r, rl), k)
 
 
+def exp_normal(x):
+    """exp(x) for |x| <= 700, within one unit."""
+    t, n = shifted_fma(x, K.LOG2E)
+    r = fma(-n, K.LN2L, fma(-n, K.LN2H, x))
+    return fma(r * r, poly(r, K.EXP), r + 1.0) * pow2(shift_int(t))
+
+
 def exp2(x):
     x = clamp(x, -1080.0, 1025.0)
     t, n = shifted(x)
@@ -123,31 +130,42 @@ def log_join(ef, s, t):
 
 def log_special(x, result):
     """The results of 0, negatives, inf and NaN put in."""
-    bad = sel(x == 0.0, -INF, sel(x == INF, INF, NAN))
-    return sel((x > 0.0) & (x < INF), result, bad)
+    result = sel(x < INF, result, x)
+    return sel(x > 0.0, result, sel(x == 0.0, -INF, NAN))
+
+
+def _log_tail(f):
+    """log(1 + f) - f for sqrt(1/2) <= 1 + f < sqrt(2): s (f^2/2 + R(s^2)) - f^2/2 with s = f/(2 + f)."""
+    s = f / (f + 2.0)
+    z = s * s
+    half_square = 0.5 * f * f
+    return fma(s, fma(z, poly(z, K.LOG_R), half_square), -half_square)
+
+
+def _log_plus(ef, f):
+    """ef ln2 + log(1 + f), within 0.9 units."""
+    return fma(ef, K.LN2E, f + fma(ef, K.LN2F, _log_tail(f)))
 
 
 def log(x):
     ef, m, _ = split(x)
-    return log_special(x, log_join(ef, *half_log(m, x.const(0.0))))
+    return log_special(x, _log_plus(ef, m - 1.0))
 
 
 def _log_base(x, c, cl, unit, unit_l):
-    """log(x) times c + cl (for the half logarithm), e in units of unit + unit_l."""
+    """ef (unit + unit_l) + log(1 + f)(c + cl)."""
     ef, m, _ = split(x)
-    s, t = half_log(m, x.const(0.0))
-    b = s * c
-    bl = fma(s, cl, fma(s, c, -b)) + t * c
-    h, l = fast_sum(ef * unit, b)
-    return log_special(x, h + (l + fma(ef, unit_l, bl)))
+    f = m - 1.0
+    low = fma(ef, unit_l, fma(_log_tail(f), c, f * cl))
+    return log_special(x, fma(ef, unit, fma(f, c, low)))
 
 
 def log2(x):
-    return _log_base(x, K.LOG2E2, K.LOG2E2L, 1.0, 0.0)
+    return _log_base(x, K.LOG2E, K.LOG2EL, 1.0, 0.0)
 
 
 def log10(x):
-    return _log_base(x, K.LOG10E2, K.LOG10E2L, K.LG2E, K.LG2F)
+    return _log_base(x, 0.5 * K.LOG10E2, 0.5 * K.LOG10E2L, K.LG2E, K.LG2F)
 
 
 def log_of_sum(u, ul, doubled=None):
@@ -160,9 +178,13 @@ def log_of_sum(u, ul, doubled=None):
 
 def log1p(x):
     u, ul = two_sum(x.const(1.0), clamp(x, -1.0, _MAX))
+    ix = bits(u)
+    e = (ix - _SQRT_HALF) >> 52
+    # 2^-e; above 2^1000 the error of 1 + x is of no consequence and the power must not leave the range
+    f = (from_bits(ix - (e << 52)) - 1.0) + ul * pow2(-sel(e > 1000, 1000, e))
+    result = _log_plus(int_to_float(e), f)
     bad = sel(x == -1.0, -INF, sel(x == INF, INF, NAN))
-    result = sel((x > -1.0) & (x < INF), log_of_sum(u, ul), bad)
-    return sel(fabs(x) < 2.0**-54, x, result)
+    return sel(fabs(x) < 2.0**-54, x, sel((x > -1.0) & (x < INF), result, bad))
 
 
 def _logaddexp_tail(d):

@@ -1,12 +1,12 @@
-"""The error function and its complement in float64: erfc(a) = exp(-a^2) erfcx(a), erf near 0 by its own series."""
+"""The error function and its complement in float64."""
 
 from . import coefficients as K
-from .exp_log import exp_parts
+from .exp_log import exp_normal, exp_parts
 from .primitives import clamp, copysign, fabs, fast_sum, fma, poly, scale, sel, two_sum
 
 
 def _erfc_positive(a):
-    """erfc(a) for 0.25 <= a <= 27.4, with (1 + 2a) erfcx(a) a polynomial in (a - 3.5)/(a + 3.5)."""
+    """erfc(a) = exp(-a^2) erfcx(a) for 0.25 <= a <= 27.4, with (1 + 2a) erfcx(a) a polynomial in (a - 3.5)/(a + 3.5)."""
     d = a + 3.5
     rd = 1.0 / d
     n = a - 3.5
@@ -26,17 +26,16 @@ def _erfc_positive(a):
 
 
 def _erf_small(x):
-    """erf(x) for |x| < 0.66."""
+    """erf(x) for |x| <= 1."""
     z = x * x
     return fma(x, K.TWO_RPI, x * fma(z, poly(z, K.ERF), K.TWO_RPIL))
 
 
 def erf(x):
+    # Beyond 1, where erfc is below 0.16, 1 - exp(log erfc) with the logarithm a polynomial: no division, no quotient.
     a = fabs(x)
-    e = _erfc_positive(clamp(a, 0.25, 6.5))
-    small = a < 0.65
-    result = sel(small, _erf_small(sel(small, a, 0.0)), 1.0 - e)
-    return sel(x != x, x, copysign(result, x))
+    large = 1.0 - exp_normal(poly(sel(a > 6.0, 6.0, a), K.LOG_ERFC))
+    return sel(x != x, x, copysign(sel(a < 1.0, _erf_small(a), large), x))
 
 
 def erfc(x):
