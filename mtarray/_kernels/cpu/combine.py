@@ -104,8 +104,10 @@ def _recognise(source):
 
 
 def _decorated(source):
-    function = _definition(source)
-    lines = ast.unparse(ast.Module([node for node in ast.parse(source).body if node is not function], []))
-    function.decorator_list = [ast.parse("_njit(forceinline=True, error_model='numpy')").body[0].value]
-    function.name = "combine"
-    return f"from numba import njit as _njit\n{lines}\n{ast.unparse(function)}\n"
+    """The source with every function compiled and the last one called `combine`."""
+    main = _definition(source).name
+    tree = ast.parse(source)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list = [ast.parse("_njit(forceinline=True, error_model='numpy')").body[0].value]
+    return f"from numba import njit as _njit\n{ast.unparse(tree)}\ncombine = {main}\n"

@@ -22,23 +22,22 @@ def _narrow(dtype):
     return np.dtype("f4") if dtype == np.float32 else np.dtype("f8")
 
 
-# `narrow` is the type of differences and strips; a mean rounded to it is off by `mu - near`, which the second sum is freed of:
-# sum (x - near)^2 = sum (x - mu)^2 + count (mu - near)^2.
+# The first sum, in the type of the differences, is only good for a point `near` the mean. The second pass sums the differences
+# from it and their squares, which gives mean and squares to full accuracy: sum (x - mu)^2 = sum y^2 - (sum y)^2 / m, y = x - near.
 _ROWS = """            q0 = 0; tot = 0.0
             x = {p}(b)
             while q0 < m:
                 e = min(m, q0 + 512); z = {cast}(0)
                 for i in range(q0, e): z += {element}
                 tot += np.float64(z); q0 = e
-            mu = tot / m; near = {cast}(mu); q0 = 0; sq = 0.0
+            near = {cast}(tot / m); q0 = 0; sq = 0.0; off = 0.0
             while q0 < m:
-                e = min(m, q0 + 512); z = {cast}(0)
+                e = min(m, q0 + 512); z = {cast}(0); w1 = {cast}(0)
                 for i in range(q0, e):
                     y = {element} - near
-                    z += y * y
-                sq += np.float64(z); q0 = e
-            y = mu - np.float64(near)
-            sq -= m * y * y
+                    z += y * y; w1 += y
+                sq += np.float64(z); off += np.float64(w1); q0 = e
+            mu = np.float64(near) + off / m; sq -= off * off / m
             count += m; delta = mu - mean
             # The weight is 1 for the first piece, whatever `mean` was.
             mean = mu if count == m else mean + delta * (m / count)
@@ -65,7 +64,7 @@ def _kernel(dtype, out, layout, unit, root):
     element = f"{cast}(x[j])" if unit else f"{cast}({p}(b + r * s + j * cs)[0])"
     row = f"x = {p}(b + r * s)"
     scratch = "\n".join(f"    k{v} = np.empty({nest.COLUMNS}, {t}); {v} = {pt}(arr_ptr(k{v}))" for v, t, pt in (
-        ("za", cast, pointer(_narrow(dtype))), ("near", cast, pointer(_narrow(dtype))), ("mu", "np.float64", "f8"), ("mean", "np.float64", "f8"), ("m2", "np.float64", "f8"),
+        ("za", cast, pointer(_narrow(dtype))), ("near", cast, pointer(_narrow(dtype))), ("zb", cast, pointer(_narrow(dtype))), ("mean", "np.float64", "f8"), ("m2", "np.float64", "f8"),
     ))  # fmt: skip
     body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}{scratch}
     for item in range(lo, hi):
@@ -77,17 +76,17 @@ def _kernel(dtype, out, layout, unit, root):
                 {row}
                 for j in range(width): za[j] += {element}
             for j in range(width):
-                mu[j] = np.float64(za[j]) / m; near[j] = {cast}(mu[j]); za[j] = {cast}(0)
+                near[j] = {cast}(np.float64(za[j]) / m); za[j] = {cast}(0); zb[j] = {cast}(0)
             for r in range(m):
                 {row}
                 for j in range(width):
                     y = {element} - near[j]
-                    za[j] += y * y
+                    za[j] += y * y; zb[j] += y
             count += m; old = np.float64(count - m) / count * m; part = m / count
             for j in range(width):
-                y = mu[j] - np.float64(near[j]); delta = mu[j] - mean[j]
-                sq = np.float64(za[j]) - m * y * y
-                mean[j] = mu[j] if count == m else mean[j] + delta * part
+                off = np.float64(zb[j]); mu = np.float64(near[j]) + off / m; delta = mu - mean[j]
+                sq = np.float64(za[j]) - off * off / m
+                mean[j] = mu if count == m else mean[j] + delta * part
                 m2[j] = sq if count == m else m2[j] + sq + delta * delta * old
         if leaves > 1:
             part3 = f8(pb + (leaf * outputs + o) * 24)
@@ -95,7 +94,7 @@ def _kernel(dtype, out, layout, unit, root):
         else:
             out = {pointer(out)}(ob + o * {out.itemsize})
             for j in range(width): out[j] = {final("m2[j]")}
-    kza[0] = kza[1]; knear[0] = knear[1]; kmu[0] = kmu[1]; kmean[0] = kmean[1]; km2[0] = km2[1]"""
+    kza[0] = kza[1]; knear[0] = knear[1]; kzb[0] = kzb[1]; kmean[0] = kmean[1]; km2[0] = km2[1]"""
     return build.kernel(f"{'std' if root else 'var'}_{dtype.char}{out.char}_columns".replace("?", "b"), body)
 
 

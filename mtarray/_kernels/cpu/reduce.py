@@ -56,8 +56,9 @@ def reduce(combine, x, axes, acc_dtype, out_dtype, identity=None):
 
 @lru_cache(maxsize=4096)
 def _prepare(combine, types, shape, strides, axes):
-    """(kept axes that repeat one element, columns to fold, nest, kernel): everything about a call that its data does not decide."""
-    repeated = tuple(i for i, s in enumerate(strides) if s == 0 and shape[i] != 1 and i not in axes)
+    """(axes of which one position is enough, columns to fold, nest, kernel): everything about a call that its data does not decide."""
+    once = types.kind in ("max", "min", "and", "or")  # of these a repeated element need be seen once
+    repeated = tuple(i for i, s in enumerate(strides) if s == 0 and shape[i] != 1 and (once or i not in axes))
     if repeated:
         return repeated, 0, None, None
     times = _fold_times(shape, strides, axes, types.x.itemsize)

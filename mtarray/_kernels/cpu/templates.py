@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import nest
+from . import nest, strips
 from .nest import pointer, scalar
 
 
@@ -94,7 +94,7 @@ def _final(t, value):
     return f"{cast}({value} / np.float64(total))" if t.divide else f"{cast}({value})"
 
 
-# A strip of add is short, so that its lanes add few terms each: 16 to 32, then a tree. That bounds the rounding error of the
+# A strip of add is short, so that its lanes add few terms each: 8 to 16, then a tree. That bounds the rounding error of the
 # narrow type; the totals are wide or compensated. 2048 for the others is how often `all` and `any` look whether they are done.
 def _strip_length(t):
     return 128 if t.kind == "add" else 2048
@@ -120,25 +120,29 @@ def _known_piece(t, unit):
     Four strips run side by side, a quarter of the piece apart: DRAM feeds several streams 20 % faster than one.
     """
     size, p, total = _strip_length(t), pointer(t.x), scalar(t.total)
-    zero = {"add": "-0.0" if t.strip.kind in "fc" else "0", "mul": "1", "and": "1", "or": "0"}.get(t.kind)
+    zero = {"add": "0", "mul": "1", "and": "1", "or": "0"}.get(t.kind)
     start = f"{scalar(t.strip)}({zero})" if zero else load(t, f"{p}(b)[0]")
 
+    vector = unit and strips.supports(t.kind, p, pointer(t.strip))
+
     def strip(streams, at, length):
+        if vector:
+            return [f"v = strip{streams}({at}, far, {length})"]
         lines = [f"z{k} = {at} + {k} * far; x{k} = {p}(z{k}); a{k} = {start}" for k in range(streams)]
         lines += [f"for i in range({length}):"]
         for k in range(streams):
             element = load(t, f"x{k}[i]" if unit else f"{p}(z{k} + i * s)[0]")
             lines += [f"    a{k} = {join(t, t.strip, f'a{k}', element)}"]
-        return lines
+        return [*lines, "v = a0" if streams == 1 else f"v = {tree}"]
 
     tree = join(t, t.strip, join(t, t.strip, "a0", "a1"), join(t, t.strip, "a2", "a3"))
     merge = ["tot, c = two_sum(tot, v); err = err + c"] if t.compensated else [f"tot = {join(t, t.total, 'tot', f'{total}(v)')}"]
     if t.kind in ("and", "or"):
         merge += [f"if tot == {_decided(t)}: break"]
     lines = [f"quarter = m // {4 * size} * {size}; far = quarter * s", f"for h in range(0, quarter, {size}):"]
-    lines += ["    " + line for line in [*strip(4, "b + h * s", size), f"v = {tree}", *merge]]
+    lines += ["    " + line for line in [*strip(4, "b + h * s", size), *merge]]
     lines += [f"for h in range(4 * quarter, m, {size}):"]
-    lines += ["    " + line for line in [*strip(1, "b + h * s", f"min({size}, m - h)"), "v = a0", *merge]]
+    lines += ["    " + line for line in [*strip(1, "b + h * s", f"min({size}, m - h)"), *merge]]
     return lines
 
 
@@ -175,7 +179,7 @@ def rows_kernel(t, unit, source):
     """(prelude, body) of the kernel for the layout `rows`; `source` defines `combine` for a function of the user's."""
     total, parts = scalar(t.total), f"{pointer(t.total)}(pb)"
     logical = t.kind in ("and", "or")
-    begin = {"add": "-0.0" if t.total.kind in "fc" else "0", "mul": "1", "and": "1", "or": "0", "": "0"}.get(t.kind)
+    begin = {"add": "0", "mul": "1", "and": "1", "or": "0", "": "0"}.get(t.kind)
     # An extremum starts from the item's first element.
     begin = f"{total}({begin})" if begin else f"{total}({pointer(t.x)}(b)[0])"
     lines = _known_piece(t, unit) if t.kind else _user_piece(t, unit)
@@ -196,6 +200,10 @@ def rows_kernel(t, unit, source):
         if leaves > 1:
             {parts}[item] = tot{mark if logical else ""}
         else: {pointer(t.out)}(ob)[o] = {_final(t, "tot")}{"" if t.kind else keep}"""
+    p, strip = pointer(t.x), pointer(t.strip)
+    if unit and strips.supports(t.kind, p, strip):
+        source += "from mtarray._kernels.cpu import strips\n"
+        source += "".join(f"strip{n} = strips.strip({t.kind!r}, {p!r}, {strip!r}, {t.nonzero}, {n})\n" for n in (1, 4))
     return source + (_TWO_SUM if t.compensated else ""), body
 
 
@@ -217,6 +225,7 @@ def columns_kernel(t, unit, source):
         merge = "v, c = two_sum(pd[j], pa[j]); pd[j] = v; pe[j] = pe[j] + c"
     else:
         merge = f"pd[j] = {join(t, t.total, 'pd[j]', f'{total}(pa[j])')}"
+    first = f"{total}({total}(0) + {total}(pa[j]))" if t.kind == "add" else f"{total}(pa[j])"  # -0.0 sums to 0.0, as in NumPy
     final = "settle(pd[j], pe[j])" if t.compensated else "pd[j]"
     body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}    wa = np.empty({nest.COLUMNS}, {scalar(t.strip)}); pa = {pointer(t.strip)}(arr_ptr(wa))
     wd = np.empty({2 * nest.COLUMNS}, {total}); pd = {pointer(t.total)}(arr_ptr(wd)); pe = {pointer(t.total)}(arr_ptr(wd) + {nest.COLUMNS * t.total.itemsize})
@@ -234,7 +243,7 @@ def columns_kernel(t, unit, source):
                 for j in range(width): pa[j] = {join(t, t.strip, 'pa[j]', tree1)}
                 r += 1; b += s
             if p == p0:
-                for j in range(width): pd[j] = {total}(pa[j]); pe[j] = {total}(0)
+                for j in range(width): pd[j] = {first}; pe[j] = {total}(0)
             else:
                 for j in range(width): {merge}
         if leaves > 1:

@@ -1,0 +1,127 @@
+"""SIMD strips: intrinsics that reduce short contiguous runs in explicit vectors.
+
+Written as vectors rather than left to LLVM's vectoriser: the lanes, and so the rounding, are the same everywhere, short tails
+take one masked load instead of a scalar loop, and a kernel compiles faster.
+"""
+
+from functools import lru_cache
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_I64, _I32, _I1 = ir.IntType(64), ir.IntType(32), ir.IntType(1)
+_TYPES = {
+    "i1": (8, True), "i2": (16, True), "i4": (32, True), "i8": (64, True), "u1": (8, False), "u2": (16, False), "u4": (32, False), "u8": (64, False),
+}  # fmt: skip
+_NUMBA = {
+    "i1": types.int8, "i2": types.int16, "i4": types.int32, "i8": types.int64, "u1": types.uint8, "u2": types.uint16, "u4": types.uint32,
+    "u8": types.uint64, "f4": types.float32, "f8": types.float64,
+}  # fmt: skip
+
+
+def _llvm(name):
+    return {"f4": ir.FloatType(), "f8": ir.DoubleType()}.get(name) or ir.IntType(_TYPES[name][0])
+
+
+def supports(kind, x, strip):
+    """Whether `strip` serves a combine of this kind on elements `x` in type `strip` (pointer names)."""
+    if x not in _NUMBA or strip not in _NUMBA or kind not in ("add", "max", "min", "and", "or"):
+        return False
+    return x == strip or (kind == "add" and x[0] != "f") or kind in ("and", "or")
+
+
+@lru_cache(maxsize=256)
+def strip(kind, x, t, nonzero, streams):
+    """Intrinsic `(address, far, m) -> value`: the combination of m elements from `address` and, with 4 `streams`, of m from each of
+    three more runs `far` bytes apart. Four streams need m to be a multiple of the lanes; one stream takes any m of at least 1.
+    """
+    source, target = _llvm(x), _llvm(t)
+    size = int(x[1:])
+    lanes = 64 // int(t[1:])
+    wide, narrow = ir.VectorType(target, lanes), ir.VectorType(source, lanes)
+
+    def convert(b, v):
+        if nonzero:
+            zero = ir.Constant(v.type, None)
+            hit = b.fcmp_unordered("!=", v, zero) if x[0] == "f" else b.icmp_unsigned("!=", v, zero)
+            return b.zext(hit, wide)
+        if x == t or (x[0] != "f" and source == target):
+            return v
+        if t[0] == "f":
+            return (b.sitofp if _TYPES[x][1] else b.uitofp)(v, wide)
+        if source.width > target.width:
+            return b.trunc(v, wide)
+        return (b.sext if _TYPES[x][1] else b.zext)(v, wide)
+
+    def join(b, u, v):
+        if kind == "add":
+            return b.fadd(u, v) if t[0] == "f" else b.add(u, v)
+        if kind in ("and", "or"):
+            return (b.and_ if kind == "and" else b.or_)(u, v)
+        if t[0] == "f":
+            name = f"llvm.{kind}imum.v{lanes}{'f32' if t == 'f4' else 'f64'}"
+            function = cgutils.get_or_insert_function(b.module, ir.FunctionType(u.type, [u.type, u.type]), name)
+            return b.call(function, [u, v], fastmath=("nsz",))
+        compare = b.icmp_signed if _TYPES[t][1] else b.icmp_unsigned
+        return b.select(compare(">" if kind == "max" else "<", u, v), u, v)
+
+    def splat(b, v, vector):
+        undefined = ir.Constant(vector, ir.Undefined)
+        return b.shuffle_vector(b.insert_element(undefined, v, _I32(0)), undefined, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
+
+    def across(b, v):
+        half = lanes // 2
+        while half:
+            mask = [(i + half) % lanes for i in range(lanes)]
+            v = join(b, v, b.shuffle_vector(v, v, ir.Constant(ir.VectorType(_I32, lanes), mask)))
+            half //= 2
+        return b.extract_element(v, _I32(0))
+
+    def load(b, at):
+        return b.load(b.inttoptr(at, narrow.as_pointer()), align=size)
+
+    def neutral(b, at):
+        """What lanes without an element hold: 0 or 1 for sums and logic, the first element for extrema."""
+        if kind in ("max", "min"):
+            return splat(b, b.load(b.inttoptr(at, source.as_pointer()), align=size), narrow)
+        value = 1 if kind == "and" else 0
+        return ir.Constant(narrow, [float(value) if x[0] == "f" else value] * lanes)
+
+    @intrinsic
+    def reduce_strip(context, address, far, m):
+        def four(ctx, b, signature, a):
+            starts = [b.add(a[0], b.mul(a[1], _I64(k))) for k in range(4)]
+            first = [convert(b, load(b, s)) for s in starts]
+            slots = [cgutils.alloca_once_value(b, v) for v in first]
+            with cgutils.for_range(b, b.udiv(b.sub(a[2], _I64(lanes)), _I64(lanes))) as loop:
+                off = b.mul(b.add(loop.index, _I64(1)), _I64(lanes * size))
+                for s, slot in zip(starts, slots, strict=True):
+                    b.store(join(b, b.load(slot), convert(b, load(b, b.add(s, off)))), slot)
+            v = [b.load(slot) for slot in slots]
+            return across(b, join(b, join(b, v[0], v[1]), join(b, v[2], v[3])))
+
+        def one(ctx, b, signature, a):
+            whole = b.udiv(a[2], _I64(lanes))
+            rest = b.sub(a[2], b.mul(whole, _I64(lanes)))
+            # The masked part comes first, as the accumulator's start.
+            tail = b.add(a[0], b.mul(whole, _I64(lanes * size)))
+            index = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
+            mask = b.icmp_unsigned("<", index, splat(b, rest, ir.VectorType(_I64, lanes)))
+            letter = {"f4": "f32", "f8": "f64"}.get(x) or f"i{size * 8}"
+            pointer = narrow.as_pointer()
+            name = f"llvm.masked.load.v{lanes}{letter}.p0"
+            masked = cgutils.get_or_insert_function(
+                b.module, ir.FunctionType(narrow, [pointer, _I32, ir.VectorType(_I1, lanes), narrow]), name
+            )
+            start = b.call(masked, [b.inttoptr(tail, pointer), _I32(size), mask, neutral(b, a[0])])
+            slot = cgutils.alloca_once_value(b, convert(b, start))
+            with cgutils.for_range(b, whole) as loop:
+                at = b.add(a[0], b.mul(loop.index, _I64(lanes * size)))
+                b.store(join(b, b.load(slot), convert(b, load(b, at))), slot)
+            return across(b, b.load(slot))
+
+        return _NUMBA[t](types.int64, types.int64, types.int64), four if streams == 4 else one
+
+    return reduce_strip
