@@ -58,7 +58,9 @@ def test_run_covers_every_element_once():
 
 
 def test_all_words_arrive():
-    sums = build.kernel("sum_words", "    p = i8(ld64(args))\n    s = 0\n    for i in range(1, 8):\n        s += i * ld64(args + 8 * i)\n    p[lo] = s")
+    sums = build.kernel(
+        "sum_words", "    p = i8(ld64(args))\n    s = 0\n    for i in range(1, 8):\n        s += i * ld64(args + 8 * i)\n    p[lo] = s"
+    )
     for threads in (1, 2, 5):
         driver.set_num_threads(threads)
         x = np.zeros(9, np.int64)
@@ -252,7 +254,5 @@ def test_the_layer_that_the_user_chose():
 def test_interpreter_exit_with_a_team():
     code = LAYER.format(before="").replace("set_num_threads(2)", "set_num_threads(20)")
     root = os.path.dirname(os.path.dirname(os.path.abspath(mtarray.__file__)))
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": root}
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": root})
     assert (done.returncode, done.stderr) == (0, "")

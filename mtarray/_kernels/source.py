@@ -25,11 +25,16 @@ REFERENCE = "mtarray._kernels.scalarlib.reference"
 
 _CONSTANTS = {"pi": _pymath.pi, "e": _pymath.e, "tau": _pymath.tau, "inf": _pymath.inf, "nan": _pymath.nan}
 _BUILTINS = frozenset({"abs", "bool", "complex", "divmod", "float", "int", "max", "min", "pow", "range", "round"})
-_TYPES = frozenset(["bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "complex64", "complex128"])
+_TYPES = frozenset(
+    ["bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "complex64", "complex128"]
+)
 # NumPy's names of functions that `math` has under another name; the rest are spelled alike.
 _NUMPY_NAMES = {
     **{"arc" + name: "a" + name for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    "arctan2": "atan2", "power": "pow", "absolute": "fabs", "mod": "remainder",
+    "arctan2": "atan2",
+    "power": "pow",
+    "absolute": "fabs",
+    "mod": "remainder",
 }
 _STATEMENTS = (ast.Return, ast.Assign, ast.AugAssign, ast.If, ast.For, ast.While, ast.Pass, ast.Break, ast.Continue)
 _EXPRESSIONS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant, ast.Tuple, ast.Attribute)
@@ -453,7 +458,9 @@ class _Resolver(ast.NodeTransformer):
             if isinstance(value, type) and issubclass(value, np.generic) and name in _TYPES:
                 return ast.copy_location(ast.Attribute(ast.Name("np", ast.Load()), name, ast.Load()), node)
         if isinstance(value, np.ufunc):
-            return self.of_namespace(ast.copy_location(ast.Attribute(ast.Name("np", ast.Load()), value.__name__, ast.Load()), node), np, True)
+            return self.of_namespace(
+                ast.copy_location(ast.Attribute(ast.Name("np", ast.Load()), value.__name__, ast.Load()), node), np, True
+            )
         if getattr(value, "__module__", "") and str(value.__module__).startswith((SCALARLIB, REFERENCE)) and _has_function(name):
             self.math_names.add(name)
             return ast.copy_location(ast.Attribute(ast.Name("math", ast.Load()), name, ast.Load()), node)
@@ -615,7 +622,9 @@ class _Literals(ast.NodeTransformer):
         if keep or self.real is None or self.real != np.float32:
             return done
         # Numba makes float64 of float32 with a counter: the counter is converted first.
-        return [_wrap(self.real, d) if i and isinstance(n, (ast.Name, ast.BinOp)) else d for n, d, i in zip(nodes, done, integer, strict=True)]
+        return [
+            _wrap(self.real, d) if i and isinstance(n, (ast.Name, ast.BinOp)) else d for n, d, i in zip(nodes, done, integer, strict=True)
+        ]
 
     def visit_BinOp(self, node):
         if isinstance(node.op, ast.Pow) and _is_integer(node.right, self.integers):

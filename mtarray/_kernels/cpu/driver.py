@@ -25,7 +25,7 @@ from numba import config
 
 from mtarray._kernels import build
 
-_SOURCE = '''from numba import njit, prange, types
+_SOURCE = """from numba import njit, prange, types
 from mtarray._kernels.cpu.intrinsics import arr_ptr, icall
 import numpy as np
 
@@ -42,7 +42,7 @@ def {name}({first}fn, start, stop, chunk, a0, a1, a2, a3, a4, a5, a6, a7):
     w[6] = a6
     w[7] = a7
     p = arr_ptr(w)
-{body}'''
+{body}"""
 _SERIAL = """    lo = start
     while lo < stop:
         icall(fn, lo, min(stop, lo + chunk), p)

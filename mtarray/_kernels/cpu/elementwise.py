@@ -110,10 +110,10 @@ class Kernels:
         return fn, items, chunk, walk.offsets if any(walk.offsets) else None, table, places
 
     def _store(self, walk, n, inplace):
-        if n == 1 and walk.classes[0] == "u" and not inplace and _touched(walk) > 1.5 * last_level_cache():
-            # Rows that do not begin at a cache line would be stored past the caches in part only.
-            if walk.kind == "flat" or not any(s % 64 for s in walk.strides[0][:-1]):
-                return "stream"
+        # Rows that do not begin at a cache line would be stored past the caches in part only.
+        lines = walk.kind == "flat" or not any(s % 64 for s in walk.strides[0][:-1])
+        if n == 1 and walk.classes[0] == "u" and lines and not inplace and _touched(walk) > 1.5 * last_level_cache():
+            return "stream"
         return "scratch" if self.blocks or inplace else "direct"
 
 

@@ -74,9 +74,7 @@ class Loop:
         moving = [line for line, c in zip(loads, ins, strict=True) if c != "0"]
         to = {"u": "d{i}[j] = {v}", "s": "d{i}[j * g{i}] = {v}", "b": "{t}(y{i} + j * h{i})[0] = {v}"}
         lines, results = self.body(names)
-        stores = [
-            to[c].format(i=i, v=stored(r, d), t=pointer(d)) for i, (r, d, c) in enumerate(zip(results, self.outs, outs, strict=True))
-        ]
+        stores = [to[c].format(i=i, v=stored(r, d), t=pointer(d)) for i, (r, d, c) in enumerate(zip(results, self.outs, outs, strict=True))]
         text = [pad + line for line in fixed]
         if self.again is None:
             return text + [f"{pad}for j in range({count}):"] + [f"{pad}    {line}" for line in moving + lines + stores]

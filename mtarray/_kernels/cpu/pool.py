@@ -121,7 +121,7 @@ def _count():
 def _evict(keep, spare=None):
     """Drop free buffers, of the longest unused size first, until at most `keep` bytes are cached (`spare`: a size to drop last)."""
     total = _count()
-    for size in sorted(list(_free), key=lambda s: (s == spare, _used.get(s, 0))):
+    for size in sorted(_free.copy(), key=lambda s: (s == spare, _used.get(s, 0))):
         raws = _free[size]
         while total > keep:
             try:
