@@ -14,11 +14,11 @@ from .buckets import KEY, bucket_sort, chunks, key_words, order_statistics, tabl
 from .driver import address, run
 from .numpy_sort import QUICK, STABLE, sort_function, sort_rows
 
-# Below these sizes NumPy alone is faster (2 Zen 5 cores).
-SORT_CROSSOVER = 150_000  # one row of 4- or 8-byte elements
+# Below these sizes NumPy alone is faster (two cores with AVX-512).
+SORT_CROSSOVER = 250_000  # one row of 4- or 8-byte elements
 SMALL_SORT_CROSSOVER = 30_000  # one row of 1- or 2-byte elements: counting
 ROWS_CROSSOVER = 30_000  # elements of all rows together
-ARGSORT_CROSSOVER = 3_000
+ARGSORT_CROSSOVER = 5_000
 MEDIAN_CROSSOVER = 100_000
 _LONG = 1 << 18  # a row of this length is sorted by all threads together
 
@@ -361,6 +361,8 @@ def argsort(x, axis=-1, descending=False, stable=True):
     if x.size < ARGSORT_CROSSOVER or n < 2 or x.dtype.kind == "c" or not x.dtype.isnative:
         return _numpy_argsort(x, axis, descending)
     moved = np.moveaxis(x, axis, -1)
+    if x.itemsize <= 2 and x.size == n:
+        return _numpy_argsort(x, axis, descending)  # its radix sort takes 2 to 4 ns an element
     if x.itemsize <= 2:
         moved = moved.astype(np.int32 if x.dtype.kind == "i" else np.uint32)
     rows = np.ascontiguousarray(moved).reshape(-1, n)
