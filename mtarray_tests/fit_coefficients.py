@@ -176,6 +176,9 @@ JOBS = [
     Job("ERF", _ERF, 0, mp.mpf("1.001") ** 2, 11, _z),
     Job("LOG_ERFC", lambda a: mp.log(mp.erfc(a)), mp.mpf("0.999"), 6, 18, mp.erfc),
     Job("ERFCX", _erfcx, _erfcx_t("0.24"), _erfcx_t("27.5"), 25, lambda t: 1 / _erfcx(t)),
+    Job("TANH", tail(mp.tanh, 1), 0, mp.mpf("0.626") ** 2, 10, z_weight(mp.tanh, 1)),
+    Job("SINH", tail(mp.sinh, 1), 0, mp.mpf("1.001") ** 2, 7, z_weight(mp.sinh, 1)),
+    Job("ASINH", tail(mp.asinh, 1), 0, mp.mpf("0.501") ** 2, 12, z_weight(mp.asinh, 1)),
     Job("CBRT", mp.cbrt, 1, 2, 4, lambda x: 1 / mp.cbrt(x)),
     # float32 cores: coefficients in float32, except where the name ends in F8
     Job("EXP_S", _exp_tail, -LN2_HALF, LN2_HALF, 4, _exp_weight, True),

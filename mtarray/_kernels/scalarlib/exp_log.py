@@ -10,7 +10,6 @@ from .primitives import (
     NAN,
     bits,
     clamp,
-    copysign,
     fabs,
     fast_sum,
     fma,
@@ -72,17 +71,13 @@ def exp2(x):
     return scale(_exp_tail(r, fma(f, K.LN2L, fma(f, K.LN2H, -r))), shift_int(t))
 
 
-def expm1_quarter(x):
-    """expm1(x) / 4 as h + l for -60 <= x <= 710.6: the quarter cannot overflow."""
-    k, r, rl = exp_reduce(x)
+def expm1(x):
+    # In quarters, so that 2^1024 is no special case.
+    k, r, rl = exp_reduce(clamp(x, -60.0, 710.0))
     s = pow2(k - 2)
     h, l = two_sum(s * r, s - 0.25)
-    return fast_sum(h, fma(s, fma(r * r, poly(r, K.EXP), rl), l))
-
-
-def expm1(x):
-    h, _ = expm1_quarter(clamp(x, -60.0, 710.0))
-    return sel(fabs(x) < 2.0**-54, x, 4.0 * h)
+    result = 4.0 * (h + fma(s, fma(r * r, poly(r, K.EXP), rl), l))
+    return sel(fabs(x) < 2.0**-54, x, result)
 
 
 def expit(x):
@@ -228,8 +223,3 @@ def logaddexp2(a, b):
     g, gl = fast_sum(ef, c)
     r, rl = two_sum(m, g)
     return _logaddexp_special(a, b, m, r + (rl + (gl + cl)))
-
-
-def odd(x, result, tiny=TINY):
-    """`result` of |x| with the sign of x; tiny arguments and NaN are themselves."""
-    return sel((fabs(x) < tiny) | (x != x), x, copysign(result, x))

@@ -1,62 +1,57 @@
-"""Hyperbolic functions and their inverses in float64, from the two-part expm1 and log of `exp_log`."""
+"""Hyperbolic functions and their inverses in float64, from the two-part exp and log of `exp_log`."""
 
-from .exp_log import TINY, atanh_ratio, exp_parts, expm1_quarter, log_join, log_of_sum, odd
-from .primitives import INF, NAN, bits, copysign, fabs, fast_sum, fma, int_to_float, pow2, sel, sqrt, two_sum
+from . import coefficients as K
+from .exp_log import TINY, atanh_ratio, exp_normal, exp_parts, log_join, log_of_sum
+from .primitives import INF, NAN, bits, copysign, fabs, fast_sum, fma, int_to_float, poly, pow2, sel, sqrt, two_sum
 
 _LARGEST = 1.7976931348623157e308
 
 
+def _quarter_exp(a):
+    """exp(a) / 4 as e + l, its rounded inverse / 16 beside it, for 0 <= a; infinite where sinh is."""
+    k, h, l = exp_parts(sel(a > 710.6, 710.6, a))
+    s = pow2(k - 2)
+    e = h * s
+    return e, l * s, 0.0625 / e
+
+
 def sinh(x):
-    # With E = expm1(a): sinh(a) = (E + E/(E+1)) / 2, in quarters so that nothing overflows early.
+    # (e^a - e^-a) / 2 beyond 1, where nothing cancels; an odd polynomial below
     a = fabs(x)
-    h, l = expm1_quarter(sel(a > 710.6, 710.6, a))
-    d, dl = two_sum(h, h.const(0.25))
-    rd = 0.25 / d
-    q = h * rd
-    ql = (fma(-4.0 * q, d, h) + fma(-4.0 * q, dl + l, l)) * rd
-    s, e = fast_sum(h, q)
-    return odd(x, 2.0 * (s + (e + (l + ql))))
+    e, l, inverse = _quarter_exp(a)
+    large = 2.0 * (e + (l - inverse))
+    z = a * a
+    return sel(x != x, x, copysign(sel(a < 1.0, fma(a * z, poly(z, K.SINH), a), large), x))
 
 
 def cosh(x):
-    a = fabs(x)
-    k, h, l = exp_parts(sel(a > 710.6, 710.6, a))
-    s = pow2(k - 2)
-    h, l = h * s, l * s
-    t, e = fast_sum(h, 0.0625 / h)
-    return 2.0 * (t + (e + l))
+    e, l, inverse = _quarter_exp(fabs(x))
+    return 2.0 * (e + (l + inverse))
 
 
 def tanh(x):
-    # E / (E + 2) with E = expm1(2a), one correction of the quotient.
+    # 1 - 2 / (e^2a + 1) beyond 0.625, where the quotient is the smaller part; an odd polynomial below
     a = fabs(x)
-    h, l = expm1_quarter(2.0 * sel(a > 22.0, 22.0, a))
-    d, dl = two_sum(h, h.const(0.5))
-    rd = 1.0 / d
-    q = h * rd
-    return odd(x, q + (fma(-q, d, h) + fma(-q, dl + l, l)) * rd)
+    large = 1.0 - 2.0 / (exp_normal(2.0 * sel(a > 22.0, 22.0, a)) + 1.0)
+    z = a * a
+    return sel(x != x, x, copysign(sel(a < 0.625, fma(a * z, poly(z, K.TANH), a), large), x))
 
 
 def asinh(x):
-    # log1p(a + a^2 / (1 + sqrt(1 + a^2))), every step in two parts; beyond 2^30 it is log(2a).
+    # log(a + sqrt(a^2 + 1)), the sum in two parts; beyond 2^30 log(2a); an odd polynomial below 1/2.
     a = fabs(x)
     big = a > 2.0**30
     b = sel(big, 1.0, a)
     z = b * b
-    zl = fma(b, b, -z)
     w, wl = two_sum(z.const(1.0), z)
     r = sqrt(w)
-    rl = (fma(-r, r, w) + (wl + zl)) * (0.5 / r)
-    d, dl = two_sum(r.const(1.0), r)
-    rd = 1.0 / d
-    q = z * rd
-    ql = (fma(-q, d, z) + fma(-q, dl + rl, zl)) * rd
-    v, vl = two_sum(b, q)
-    u, ul = two_sum(v.const(1.0), v)
+    rl = (fma(-r, r, w) + (wl + fma(b, b, -z))) * (0.5 / r)
+    u, ul = fast_sum(r, b)
     u = sel(big, a, u)
     u = sel(u < INF, u, _LARGEST)
-    result = log_of_sum(u, sel(big, 0.0, ul + (vl + ql)), doubled=big)
-    return sel(a == INF, x, odd(x, result))
+    large = log_of_sum(u, sel(big, 0.0, ul + rl), doubled=big)
+    result = copysign(sel(a < 0.5, fma(a * z, poly(z, K.ASINH), a), large), x)
+    return sel((x != x) | (a == INF), x, result)
 
 
 def acosh(x):

@@ -93,8 +93,8 @@ def tan(x):
 def atan_ratio(n, d):
     """atan(n/d) as h + l for 0 <= n <= d, both well scaled."""
     mid = n > 0.41421356237309503 * d
-    a, al = two_sum(n, -d)
-    b, bl = two_sum(n, d)
+    a, al = fast_sum(-d, n)
+    b, bl = fast_sum(d, n)
     n, nl = sel(mid, a, n), sel(mid, al, 0.0)
     d, dl = sel(mid, b, d), sel(mid, bl, 0.0)
     rd = 1.0 / d
