@@ -55,6 +55,9 @@ def check(result, a, b):
         ((9, 33, 20), (20, 17)),
         ((3, 1, 6, 5), (4, 5, 40)),
         ((12, 70, 5), (12, 5, 300)),
+        ((300, 517), (517,)),
+        ((517,), (517, 300)),
+        ((1, 130), (130, 1027)),
         ((3, 20, 1, 90), (20, 90, 80)),
         ((9, 80, 100), (3, 9, 100, 1)),
         ((0, 4), (4, 3)),
@@ -77,6 +80,16 @@ def layouts(x):
     yield wide[..., ::2]
     yield np.broadcast_to(x[..., :1, :], x.shape)
     yield np.broadcast_to(x[..., :1], x.shape)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_layouts_of_a_matrix_and_a_vector(dtype):
+    rng = np.random.default_rng(5)
+    x, v = numbers(rng, (210, 210), dtype), numbers(rng, 420, dtype)
+    for a in (x, *layouts(x)):
+        for vector in (v[:210], v[::-2], np.broadcast_to(v[:1], (210,))):
+            check(matmul(a, vector), a, vector)
+            check(matmul(vector, a), vector, a)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -144,14 +157,20 @@ def test_shapes_that_do_not_fit_are_named(first, second, sentence):
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
 def test_same_bits_on_any_number_of_threads(dtype):
     rng = np.random.default_rng(2)
-    pairs = [((200, 700), (700, 300)), ((64, 30, 30), (64, 30, 30)), ((20, 100, 50), (20, 50, 100))]
+    pairs = [
+        ((900, 300), (300,)),
+        ((300,), (300, 900)),
+        ((200, 700), (700, 300)),
+        ((64, 30, 30), (64, 30, 30)),
+        ((20, 100, 50), (20, 50, 100)),
+    ]
     operands = [(numbers(rng, s, dtype), numbers(rng, t, dtype)) for s, t in pairs]
     threads = driver.get_num_threads()
     results = []
     try:
         for n in (1, 2, 3, 8):
             driver.set_num_threads(n)
-            results.append([own_matmul(a, b).tobytes() for a, b in operands] + [matmul(*operands[1]).tobytes()])
+            results.append([own_matmul(a, b).tobytes() for a, b in operands[2:]] + [matmul(a, b).tobytes() for a, b in operands])
     finally:
         driver.set_num_threads(threads)
     assert all(r == results[0] for r in results)
