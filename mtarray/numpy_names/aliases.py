@@ -36,6 +36,6 @@ amax, amin = max, min
 radians, degrees = deg2rad, rad2deg
 
 __all__ = [
-    "absolute", "amax", "amin", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "bitwise_not", "conjugate", "degrees",
-    "fix", "invert", "left_shift", "mod", "power", "radians", "right_shift", "true_divide",
+    "absolute", "amax", "amin", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "bitwise_not", "conjugate",
+    "degrees", "fix", "invert", "left_shift", "mod", "power", "radians", "right_shift", "true_divide",
 ]  # fmt: skip

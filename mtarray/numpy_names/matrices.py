@@ -87,8 +87,8 @@ def fill_diagonal(a: Array, val: Any, wrap: bool = False) -> None:
 
     >>> import mtarray as xp
     >>> x = xp.zeros((2, 2))
-    ... xp.fill_diagonal(x, 5.0)
-    ... x
+    >>> xp.fill_diagonal(x, 5.0)
+    >>> x
     Array([[5., 0.],
            [0., 5.]], shape=(2, 2), dtype=float64, device='cpu')
     """

@@ -186,8 +186,8 @@ def put(a: Array, ind: Any, v: Any, mode: str = "raise") -> None:
 
     >>> import mtarray as xp
     >>> x = xp.zeros((2, 2))
-    ... xp.put(x, [0, -1], 5.0)
-    ... x
+    >>> xp.put(x, [0, -1], 5.0)
+    >>> x
     Array([[5., 0.],
            [0., 5.]], shape=(2, 2), dtype=float64, device='cpu')
     """
@@ -208,8 +208,8 @@ def place(arr: Array, mask: Any, vals: Any) -> None:
 
     >>> import mtarray as xp
     >>> x = xp.arange(4)
-    ... xp.place(x, x > 1, [7])
-    ... x
+    >>> xp.place(x, x > 1, [7])
+    >>> x
     Array([0, 1, 7, 7], shape=(4,), dtype=int64, device='cpu')
     """
     refuse_if_strict("place")
@@ -247,8 +247,8 @@ def putmask(a: Array, mask: Any, values: Any) -> None:
 
     >>> import mtarray as xp
     >>> x = xp.arange(4)
-    ... xp.putmask(x, x > 1, [10, 20])
-    ... x
+    >>> xp.putmask(x, x > 1, [10, 20])
+    >>> x
     Array([ 0,  1, 10, 20], shape=(4,), dtype=int64, device='cpu')
     """
     refuse_if_strict("putmask")
@@ -267,8 +267,8 @@ def copyto(dst: Array, src: Any, casting: str = "same_kind", where: Any = True) 
 
     >>> import mtarray as xp
     >>> x = xp.zeros(3)
-    ... xp.copyto(x, 2.0, where=xp.asarray([True, False, True]))
-    ... x
+    >>> xp.copyto(x, 2.0, where=xp.asarray([True, False, True]))
+    >>> x
     Array([2., 0., 2.], shape=(3,), dtype=float64, device='cpu')
     """
     refuse_if_strict("copyto")
@@ -291,8 +291,8 @@ def put_along_axis(arr: Array, indices: Any, values: Any, axis: int | None) -> N
 
     >>> import mtarray as xp
     >>> x = xp.zeros((2, 2))
-    ... xp.put_along_axis(x, xp.asarray([[1], [0]]), 5.0, axis=1)
-    ... x
+    >>> xp.put_along_axis(x, xp.asarray([[1], [0]]), 5.0, axis=1)
+    >>> x
     Array([[0., 5.],
            [5., 0.]], shape=(2, 2), dtype=float64, device='cpu')
     """
@@ -310,5 +310,6 @@ def put_along_axis(arr: Array, indices: Any, values: Any, axis: int | None) -> N
 
 
 __all__ = [
-    "argwhere", "choose", "compress", "copyto", "extract", "flatnonzero", "piecewise", "place", "put", "put_along_axis", "putmask", "select",
+    "argwhere", "choose", "compress", "copyto", "extract", "flatnonzero", "piecewise", "place", "put", "put_along_axis", "putmask",
+    "select",
 ]  # fmt: skip

@@ -92,7 +92,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 
 
 def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
-    """The middle element in sorted order along `axis` (an int, a tuple, or None for all), or the mean of the middle two; NaN if there is one.
+    """The middle element in order along `axis` (an int, a tuple, or None for all), or the mean of the middle two; NaN if there is one.
 
     float64 for integers; NaN for no elements.
 
