@@ -159,6 +159,58 @@ def log1p(x):
     return sel(x == 0.0, x, sel((x > -1.0) & (x < INF), result, bad))
 
 
+def _log_of_sum(u, ul, doubled):
+    """log(u + ul) of a positive normal u; log(2 (u + ul)) where `doubled`."""
+    ix = bits(u)
+    e = (ix - _TWO_THIRDS) >> 23
+    f = (from_bits(ix - (e << 23)) - 1.0) + ul * pow2(-sel(e > 100, e.const(100), e))
+    ef = int_to_float(e)
+    ef = sel(doubled, ef + 1.0, ef)
+    return fma(ef, K.LN2H_S, f + fma(f * f, poly(f, K.LOG_S), ef * K.LN2L_S))
+
+
+def _log_of_root_sum(a, offset):
+    """log(a + sqrt(a^2 + offset)), the sum in two parts; beyond 2^30 log(2a)."""
+    big = a > 2.0**30
+    b = sel(big, 2.0, a)
+    z = b * b
+    w, wl = two_sum(z.const(offset), z)
+    r = sqrt(w)
+    rl = (fma(-r, r, w) + (wl + fma(b, b, -z))) * (0.5 / r)
+    u, ul = two_sum(r, b)
+    u = sel(big, a, u)
+    return _log_of_sum(sel(u < INF, u, 1.0), sel(big, 0.0, ul + rl), big)
+
+
+def asinh(x):
+    a = fabs(x)
+    z = a * a
+    result = sel(a < 0.5, fma(a * z, poly(z, K.ASINH_S), a), _log_of_root_sum(a, 1.0))
+    return sel((x != x) | (a == INF), x, copysign(result, x))
+
+
+def acosh(x):
+    t = x - 1.0
+    near = sqrt(2.0 * t) * poly(t, K.ACOSH_S)
+    result = sel(t < 0.5, near, _log_of_root_sum(sel(x > 1.25, x, 1.25), -1.0))
+    return sel(x < INF, sel(x >= 1.0, result, NAN), x)
+
+
+def atanh(x):
+    # log1p(2a / (1 - a)) / 2 beyond 1/2, where 1 - a is exact
+    a = fabs(x)
+    z = a * a
+    far = 0.5 * log1p(2.0 * a / (1.0 - a))
+    return sel(x != x, x, copysign(sel(a < 0.5, fma(a * z, poly(z, K.ATANH_S), a), far), x) + sel(a > 1.0, NAN, a.const(-0.0)))
+
+
+def hypot(x, y):
+    # The squares of float32 are exact in float64 and cannot overflow there.
+    a, b = to_f8(x), to_f8(y)
+    r = sqrt(fma(a, a, b * b))
+    return to_f4(sel((fabs(a) == INF) | (fabs(b) == INF), INF, r))
+
+
 # -- trigonometry -------------------------------------------------------------------------------------------------------
 
 
