@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _dispatch
+from ._kernels import settings
 from ._array import Array
 from ._config import config, is_strict
 from ._dtypes import FLOATING, INTEGER_OR_BOOL, SIGNED, UNSIGNED, DType, dtype_of, float_of, int64, uint64
@@ -349,7 +350,8 @@ def engine(implementation: Callable[..., Any]) -> Callable[..., Any]:
     return publish(op, door, implementation)
 
 
-def _refresh_all(name: str, _: Any) -> None:
+def _refresh_all(name: str, value: Any) -> None:
+    settings.set(name, value)
     if name == "kernels":
         for op in REGISTRY.values():
             if isinstance(op, Elementwise):

@@ -30,6 +30,8 @@ from numba import types
 from numba.core import registry
 from numba.core.ccallback import CFunc
 
+from mtarray._kernels import settings
+
 _PACKAGE = __name__.rpartition(".")[0]  # mtarray._kernels
 _HEADER = """import numpy as np
 from numba import types
@@ -418,3 +420,6 @@ def _drop_numba_files(key):
                         os.unlink(entry.path)
                         dropped += 1
     return dropped
+
+
+settings.follow("cache_dir", set_cache_dir)

@@ -23,7 +23,7 @@ import time
 import numpy as np
 from numba import config
 
-from mtarray._kernels import build
+from mtarray._kernels import build, settings
 
 _SOURCE = """from numba import njit, prange, types
 from mtarray._kernels.cpu.intrinsics import arr_ptr, icall
@@ -152,11 +152,14 @@ def get_num_threads():
 
 
 def set_num_threads(n):
-    """Use n threads from the next kernel on, in whichever Python thread (kernels already running go on as they are).
+    """Use n threads (None: one per processor of this process) from the next kernel on, in whichever Python thread.
 
     More threads than processors are possible (a team of Python threads runs them then); results are the same for any n.
     """
     global _threads
+    if n is None:
+        _threads = None
+        return
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= 1024:
         raise ValueError(f"the number of threads must be an integer from 1 to 1024, got {n!r}")
     _threads = int(n)
@@ -338,3 +341,6 @@ def _after_fork_in_child():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+
+
+settings.follow("threads", set_num_threads)

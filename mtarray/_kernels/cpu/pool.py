@@ -21,6 +21,8 @@ import time
 
 import numpy as np
 
+from mtarray._kernels import settings
+
 MINIMUM = 1 << 17  # smaller buffers: malloc recycles them by itself, 0.1 us against 1
 ALIGNMENT = 64
 IDLE_SECONDS = 20.0
@@ -245,3 +247,6 @@ def _container_limits(root="/sys/fs/cgroup", membership="/proc/self/cgroup"):
             except (OSError, ValueError):  # absent, or "max"
                 continue
     return limits
+
+
+settings.follow("pool_limit", set_limit)
