@@ -9,7 +9,7 @@ Array([1.  , 1.25, 2.  ], shape=(3,), dtype=float64, device='cpu')
 import sys as _sys
 from math import e, inf, nan, pi
 
-from . import _array, _ops
+from . import _array, _ops, diagnostics, fft, linalg, random
 from ._array import Array
 from ._config import config, strict
 from ._devices import Device
@@ -34,8 +34,10 @@ from ._files import load, save
 from .creation import *
 from .data_type import *
 from .data_type import __array_namespace_info__
+from .diagnostics import show_config
 from .elementwise import *
 from .indexing import *
+from .linalg import matmul, tensordot, vecdot
 from .manipulation import *
 from .numpy_names import (
     absolute,

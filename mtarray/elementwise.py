@@ -154,7 +154,19 @@ def abs(x):  # noqa: A001
     return math.fabs(x)
 
 
-@elementwise(dtypes=NUMERIC, numpy="sign", limit=CHEAP)
+def _sign(x: Any) -> Any:
+    # By the rules of complex division, as the standard asks: NaN for infinite x, where NumPy gives a point of the unit circle.
+    size = np.hypot(x.real, x.imag)
+    out = np.array(x)
+    other = size != 0
+    out.real[other] = x.real[other] / size[other]
+    out.imag[other] = x.imag[other] / size[other]
+    out[~other] = 0
+    out[np.isnan(size)] = complex(np.nan, np.nan)
+    return out
+
+
+@elementwise(dtypes=NUMERIC, numpy="sign", corrected={"c": _sign}, limit=CHEAP)
 def sign(x):
     """-1, 0 or 1 by the sign of each element; x / abs(x) for complex ones, NaN for NaN.
 
@@ -250,7 +262,20 @@ def log(x):
     return math.log(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="log1p", limit=DEAR)
+def _log1p(z: Any) -> Any:
+    # NumPy's complex log1p loses all digits near 0; log(u) z / (u - 1) with the rounded u = 1 + z keeps them.
+    w = np.asarray(z, np.complex128)
+    out = np.array(np.log1p(w))
+    u = np.asarray(1 + w)
+    near = np.abs(w) < 0.5
+    near &= u != 1
+    out[near] = np.log(u[near]) * (w[near] / (u[near] - 1))
+    tiny = u == 1
+    out[tiny] = w[tiny]
+    return out.astype(z.dtype, copy=False)
+
+
+@elementwise(dtypes=FLOATING, numpy="log1p", corrected={"c": _log1p}, limit=DEAR)
 def log1p(x):
     """log(1 + x), accurate near 0.
 
