@@ -15,6 +15,8 @@ from ._ops import engine
 
 # Multiply-adds (of integers, of stacks) below which NumPy is done before a kernel of ours has started.
 SMALL = 1 << 15
+# Elements of a float matrix below which BLAS multiplies it by a vector faster than a second thread starts.
+_CACHED = 1 << 20
 # Elements of a stack of matrices above which it is worth more than one thread.
 _STACK = 1 << 11
 
@@ -40,7 +42,9 @@ def product(x1: Any, x2: Any) -> Any:
     rows = 1 if x1.ndim == 1 else x1.shape[-2]
     columns = 1 if x2.ndim == 1 else x2.shape[-1]
     work = max(x1.size * columns, x2.size * rows)
-    blas = matrices and x1.dtype.kind in "fc" and _dense(x1) and _dense(x2) and (rows * columns == 1 or min(rows, columns) > 1)
+    blas = matrices and x1.dtype.kind in "fc" and _dense(x1) and _dense(x2)
+    if blas and min(rows, columns) == 1 and rows != columns:
+        blas = work < _CACHED or x1.dtype.kind == "c"
     if mode != "numba" and (mode == "python" or work < SMALL or blas):
         from ._kernels.cpu import pool
 

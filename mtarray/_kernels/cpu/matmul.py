@@ -5,7 +5,7 @@
 | float and complex matrices | NumPy's BLAS through `np.matmul`, on its own threads |
 | stacks of tiny ones, real or integer | rows in registers (`batched.py`) |
 | a matrix and a vector, real | `matvec.py` |
-| stacks of vectors | BLAS, slabs of the stack on all threads |
+| stacks of vectors, complex stacks | BLAS, slabs of the stack on all threads |
 | other stacks of small ones; integers, bool; strides that BLAS cannot read; no BLAS | our blocked kernel (`gemm.py`) |
 | small integer products | `np.matmul` |
 
@@ -24,7 +24,9 @@ from .slabs import each
 SMALL = 16_384
 # A stack is parallel over its matrices from this many on, up to this many multiply-adds each; larger ones are BLAS's.
 MANY, EACH = 8, 200**3
-SLAB = 200_000  # multiply-adds of a slab of matrix-vector products
+SLAB = 200_000  # multiply-adds of a slab of a stack that BLAS multiplies
+# Elements of a float matrix that fit a processor's own caches: BLAS's loop is done before a second thread has started.
+VECTOR = 1 << 20
 
 
 def matmul(a, b, dtype=None, own=False):
@@ -92,16 +94,16 @@ def _matrices_into(a, b, out, own):
     count = out.size // (m * n)
     if count >= MANY and fits(a, b, out):
         return tiny_matmul(a, b, out)
-    if count == 1 and min(m, n) == 1 and out.size * k > SMALL:
+    if count == 1 and min(m, n) == 1 and out.size * k >= (VECTOR if out.dtype.kind == "f" and not own else SMALL):
         a2, b2 = a.reshape(m, k), b.reshape(k, n)
         matrix, vector = (a2, b2[:, 0]) if n == 1 else (b2.T, a2[0])
         if matvec.fits(matrix):
             matvec.matvec(matrix, vector, out.reshape(-1))
             return out
-    if count >= MANY and min(m, n) == 1 and out.dtype.kind in "fc" and not own:
-        return _stacked_vectors(a, b, out)
     if own or out.dtype.kind not in "fc" or not blas.has_gemm(out.dtype):
         return own_matmul(a, b, out)
+    if count >= MANY and (min(m, n) == 1 or out.dtype.kind == "c") and m * n * k <= EACH and out.size * k > SMALL:
+        return _slabs(a, b, out)
     if out.dtype.kind == "f" and out.size * k > SMALL:
         if count >= MANY and m * n * k <= EACH:
             return own_matmul(a, b, out)
@@ -110,8 +112,8 @@ def _matrices_into(a, b, out, own):
     return np.matmul(a, b, out=out)
 
 
-def _stacked_vectors(a, b, out):
-    """Stacks of matrix-vector and dot products: bound by memory, so BLAS does them as they lie, slabs of them on all threads."""
+def _slabs(a, b, out):
+    """Stacks of matrix-vector and dot products (bound by memory) and of complex products: BLAS, slabs of the stack on all threads."""
     axis = int(np.argmax(out.shape[:-2]))
     lead = (slice(None),) * axis
 
