@@ -271,6 +271,9 @@ Largest and mean error of the kernels' functions in units of the last place, aga
 dtype: dense near the hard spots (poles, zeros, multiples of pi/2, branch points, the ends of the range), random over the whole
 range of exponents, subnormal numbers included. Complex errors are normwise. Written by `python -m mtarray_tests.accuracy`.
 The bounds that the test suite holds them to: 2 for real functions, 4 for complex ones.
+
+`logaddexp` and `logaddexp2` of float64 cancel where their result is near 0: the absolute error stays below 2⁻⁵⁶, so a result below
+about 0.02 may be off by more than two of its own units.
 """
 
 

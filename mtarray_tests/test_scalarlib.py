@@ -83,6 +83,17 @@ def test_the_accuracy_suite_sees_an_error_of_three_units(monkeypatch):
     assert accuracy.measure("exp", "f8", 100)[0] > 2.5
 
 
+@pytest.mark.parametrize("name", ["logaddexp", "logaddexp2"])
+def test_logaddexp_keeps_its_absolute_error_where_it_cancels(name):
+    base = np.e if name == "logaddexp" else 2.0
+    a = -np.random.default_rng(19).uniform(0.01, 3, 500)
+    b = np.log1p(-(base**a)) / np.log(base)  # the result is a rounding error away from 0
+    with accuracy.mp.workprec(200):
+        exact = [accuracy.REFERENCE[name](accuracy.mp.mpf(float(x)), accuracy.mp.mpf(float(y))) for x, y in zip(a, b)]
+        errors = [abs(accuracy.mp.mpf(float(g)) - e) for g, e in zip(call(name, a, b), exact)]
+    assert max(errors) < 2.0**-56
+
+
 HARDEST = [6381956970095103 * 2.0**797, 5.319372648326541e255, 1.7976931348623157e308, 2.0**1023, 1e22, 2.0**32, 2.0**33 - 1]
 
 
