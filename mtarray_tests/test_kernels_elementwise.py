@@ -1,6 +1,7 @@
 """Elementwise kernels and copies against NumPy: every dtype, every layout, in place, huge and empty."""
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -213,6 +214,28 @@ def test_more_than_two_to_the_31_elements():
     assert out[-1] == 7
     assert out[n // 8 - 1] == 0
     assert out[n // 8] == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+def test_calls_leave_nothing_behind():
+    def pages():
+        with open("/proc/self/statm") as f:
+            return int(f.read().split()[1])
+
+    kernel = kernel_for(ADD, _dtypes("f8", "f8"), _dtypes("f8"))
+    x = np.ones(6000)
+
+    def calls(count):
+        for i in range(count):
+            n = i % 5000 + 1  # more layouts than are remembered
+            kernel.run((x[:n],), (x[-n:][:n], x[:n]) if n < 3000 else (x[:n], x[:n]))
+            x[:n] = 1
+
+    calls(12_000)
+    before = pages()
+    calls(40_000)
+    assert pages() - before < 1000
+    assert len(kernel._kernels._prepared) <= 4096
 
 
 def test_wrong_calls():

@@ -96,45 +96,47 @@ def read(function, units, active):
 
 @functools.lru_cache(maxsize=64)
 def _parsed(filename, text):
-    """(tree, code objects by (name, first line)) of a file; the code objects tell whether the file is still what was imported."""
+    """Definitions and code objects of a file, each by (name, first line); the latter tell whether it is still what was imported."""
     tree = ast.parse(text, filename)
-    codes, todo = {}, [compile(text, filename, "exec", dont_inherit=True)]
+    nodes, codes, todo = {}, {}, [compile(text, filename, "exec", dont_inherit=True)]
     while todo:
         code = todo.pop()
         codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
         todo += [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    return tree, codes
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            first = min([node.lineno] + [d.lineno for d in node.decorator_list])
+            nodes.setdefault((node.name, first), []).append(node)
+        elif isinstance(node, ast.Lambda):
+            nodes.setdefault(("<lambda>", node.lineno), []).append(node)
+    return nodes, codes
 
 
 def _definition(function):
     """The function's definition as a FunctionDef of our own: no decorators, docstring, annotations."""
     code = function.__code__
+    key = (code.co_name, code.co_firstlineno)
     linecache.checkcache(code.co_filename)
     text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     if not text:
         refuse(function, None, "its source is not available (defined by exec or in an interactive session without history)")
     try:
-        tree, codes = _parsed(code.co_filename, text)
+        nodes, codes = _parsed(code.co_filename, text)
     except SyntaxError as error:
         refuse(function, None, f"its source file does not parse: {error}")
-    if not any(c.co_code == code.co_code and c.co_names == code.co_names for c in codes.get((code.co_name, code.co_firstlineno), ())):
+    if not any(c.co_code == code.co_code and c.co_names == code.co_names for c in codes.get(key, ())):
         refuse(function, None, "its source file has changed since it was imported")
-    found = None
-    positions = set(code.co_positions())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
-            first = min([node.lineno] + [d.lineno for d in node.decorator_list])
-            if first == code.co_firstlineno:
-                found = node
-        elif isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
-            b = node.body
-            if (b.lineno, b.end_lineno, b.col_offset, b.end_col_offset) in positions:
-                found = ast.FunctionDef("lambda_", node.args, [ast.copy_location(ast.Return(node.body), node.body)], [])
-                ast.copy_location(found, node)
-    if found is None:
+    found = nodes.get(key, ())
+    if code.co_name == "<lambda>":  # several may begin in one line
+        positions = set(code.co_positions())
+        found = [n for n in found if (n.body.lineno, n.body.end_lineno, n.body.col_offset, n.body.end_col_offset) in positions]
+    if not found:
         refuse(function, None, "its definition was not found in its source file")
-    found = copy.deepcopy(found)
-    return _strip(function, found)
+    node = copy.deepcopy(found[-1])
+    if isinstance(node, ast.Lambda):
+        body = [ast.copy_location(ast.Return(node.body), node.body)]
+        node = ast.copy_location(ast.FunctionDef("lambda_", node.args, body, []), node)
+    return _strip(function, node)
 
 
 def _strip(function, node):

@@ -14,7 +14,7 @@ from .loops import Loop, converted
 from .machine import last_level_cache
 
 # Below these element counts NumPy's own loop is faster than a kernel's launch (2 us): contiguous, converting, permuted copies.
-CROSSOVER = {"contiguous": 200_000, "convert": 20_000, "permute": 5_000}
+CROSSOVER = {"contiguous": 200_000, "convert": 30_000, "permute": 30_000}
 _CHUNK = 1 << 18  # bytes of a contiguous copy that one thread takes at a time
 _BITS = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
 _lock = threading.Lock()
