@@ -63,6 +63,15 @@ def _page_of(value: Any) -> str:
     return parts[1].strip("_") if len(parts) > 1 else "array"
 
 
+def _described(value: Any) -> Any:
+    """What has the docstring: a function or class itself, an object's class."""
+    return value if hasattr(value, "__qualname__") else type(value)
+
+
+def _identifier(value: Any) -> str:
+    return f"{_described(value).__module__}.{_described(value).__qualname__}"
+
+
 def _facts(value: Any) -> str:
     """What the registry knows of a declared op, as one line; nothing for composed functions."""
     op = getattr(value, "op", None)
@@ -81,10 +90,10 @@ def _facts(value: Any) -> str:
 
 def _entry(value: Any) -> str:
     members = ""
-    if inspect.isclass(value):
-        public = [name for name in dir(value) if not name.startswith("_") and getattr(getattr(value, name), "__doc__", None)]
+    if inspect.isclass(described := _described(value)):
+        public = [name for name in dir(described) if not name.startswith("_") and getattr(getattr(described, name), "__doc__", None)]
         members = f"    options:\n      members: {public or False}\n      inherited_members: true\n"
-    return f"::: {value.__module__}.{value.__qualname__}\n{members}\n{_facts(value)}\n"
+    return f"::: {_identifier(value)}\n{members}\n{_facts(value)}\n"
 
 
 def _pages() -> dict[str, tuple[str, str]]:
@@ -97,10 +106,11 @@ def _pages() -> dict[str, tuple[str, str]]:
             value = getattr(module, name)
             if not callable(value) or not getattr(value, "__module__", "").startswith("mtarray"):
                 plain.append((f"{prefix}.{name}" if prefix else name, value))
-            elif hasattr(value, "__qualname__"):
+            else:
                 members.setdefault(prefix or _page_of(value), {}).setdefault(name, value)
     order = [page for page in TITLES if page in members] + sorted(set(members) - set(TITLES))
     pages = {}
+    described: set[str] = set()  # a name that stands in two namespaces has one entry, and a line in each table
     for page in order:
         title = TITLES.get(page, page.replace("_", " ").capitalize())
         names = members[page]
@@ -108,9 +118,12 @@ def _pages() -> dict[str, tuple[str, str]]:
         text = [f"# {title}\n", inspect.cleandoc(getattr(declaring, "__doc__", None) or "") + "\n"]
         text += ["| name | |", "|---|---|"]
         for name, value in names.items():
-            text.append(f"| [`{name}`][{value.__module__}.{value.__qualname__}] | {_first_sentence(value.__doc__)} |")
+            text.append(f"| [`{name}`][{_identifier(value)}] | {_first_sentence(_described(value).__doc__)} |")
         text.append("")
-        text += [_entry(value) for value in names.values()]
+        for value in names.values():
+            if _identifier(value) not in described:
+                described.add(_identifier(value))
+                text.append(_entry(value))
         pages[page] = (title, "\n".join(text))
     if plain:
         lines = ["# Constants and data types\n", "| name | value |", "|---|---|"]
