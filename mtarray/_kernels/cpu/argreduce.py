@@ -13,8 +13,11 @@ from .reduce import crossover as _crossover
 PIECE = 2048  # elements searched at once: their extremum is found by SIMD, its place only when it is better
 
 
-def crossover(op, dtype, n=0):
-    """Number of elements from which `argmax` / `argmin` here beat NumPy's, whose loops are SIMD on one core."""
+def crossover(op, dtype, n=4096):
+    """Number of elements from which `argmax` / `argmin` here beat NumPy's; `n` elements lie along the axis.
+
+    NumPy's search of a contiguous run is SIMD at cache speed; short rows and leading axes it walks one by one.
+    """
     return _crossover("max", dtype, n)
 
 

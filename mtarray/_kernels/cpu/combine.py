@@ -35,7 +35,7 @@ class Combine:
         if not isinstance(self.origin, str):
             return self.origin.python
         scope = {}
-        exec(compile(ast.parse(self.origin), "<combine>", "exec"), scope)  # noqa: S102  the caller's own function
+        exec(compile(ast.parse(self.origin), "<combine>", "exec"), scope)  # the caller's own function
         return scope[_definition(self.origin).name]
 
 

@@ -47,7 +47,7 @@ _ROWS = """            q0 = 0; tot = 0.0
 
 @lru_cache(maxsize=256)
 def _kernel(dtype, out, layout, unit, root):
-    p, cast, size = pointer(dtype), scalar(_narrow(dtype)), dtype.itemsize
+    p, cast = pointer(dtype), scalar(_narrow(dtype))
 
     def final(m2):
         return f"{scalar(out)}({'np.sqrt' if root else ''}({m2} / max(0.0, total - f8(args + 8)[0])))"
@@ -63,9 +63,11 @@ def _kernel(dtype, out, layout, unit, root):
         return build.kernel(f"{'std' if root else 'var'}_{dtype.char}{out.char}_rows".replace("?", "b"), body, fastmath=REASSOCIATE)
     element = f"{cast}(x[j])" if unit else f"{cast}({p}(b + r * s + j * cs)[0])"
     row = f"x = {p}(b + r * s)"
-    scratch = "\n".join(f"    k{v} = np.empty({nest.COLUMNS}, {t}); {v} = {pt}(arr_ptr(k{v}))" for v, t, pt in (
-        ("za", cast, pointer(_narrow(dtype))), ("near", cast, pointer(_narrow(dtype))), ("zb", cast, pointer(_narrow(dtype))), ("mean", "np.float64", "f8"), ("m2", "np.float64", "f8"),
-    ))  # fmt: skip
+    near = pointer(_narrow(dtype))
+    scratch = "\n".join(
+        f"    k{v} = np.empty({nest.COLUMNS}, {t}); {v} = {pt}(arr_ptr(k{v}))"
+        for v, t, pt in (("za", cast, near), ("zb", cast, near), ("near", cast, near), ("mean", "np.float64", "f8"), ("m2", "np.float64", "f8"))
+    )
     body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}{scratch}
     for item in range(lo, hi):
 {nest.COLUMNS_ITEM}        count = 0

@@ -139,8 +139,8 @@ def _columns(kept, reduced, outputs, itemsize, offset, order):
     items = leaves * groups
     head = [0, 0, 0, leaves, outputs, per_leaf, pieces, pieces_per_row, ROWS_PER_PIECE, rows, row_stride]
     head += [len(kept) - 1, len(reduced) - 1, total, width, stride]
-    nest = _nest("columns", stride == itemsize, offset, items, total * outputs, leaves, outputs, order, head, kept[:-1], reduced[:-1], (block, blocks))
-    return nest
+    tail = (block, blocks)
+    return _nest("columns", stride == itemsize, offset, items, total * outputs, leaves, outputs, order, head, kept[:-1], reduced[:-1], tail)
 
 
 def _nest(layout, unit, offset, items, elements, leaves, outputs, order, head, kept, reduced, tail=()):

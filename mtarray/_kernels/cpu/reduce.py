@@ -12,23 +12,30 @@ from .driver import address, run
 from .nest import plan
 from .templates import REASSOCIATE, UFUNCS, choose_types, columns_kernel, rows_kernel
 
-# Number of elements below which NumPy's own loop is faster: one launch costs about as much as NumPy needs for these many
-# elements on one core. Products and sums of narrow integers are slow in NumPy (it widens through a buffer), and so is a count
-# of floats; a sum of float32, or `all` of bytes, is not.
+# Number of elements below which NumPy's own loop is faster when everything is reduced. A launch on two cores costs 10 to 15 us.
+# In that time NumPy sums 60k float32, but takes the maximum of 300k of them and the `all` of a million bytes (SIMD loops at
+# cache speed, which a second core only beats from memory); it widens narrow integers through a buffer and is slow there.
 _CROSSOVER = {
-    ("sum", "f"): 65536, ("sum", "c"): 32768, ("sum", "i"): 16384, ("sum", "u"): 16384, ("sum", "b"): 16384,
-    ("max", "f"): 65536, ("max", "i"): 131072, ("prod", "f"): 16384, ("prod", "i"): 16384,
-    ("all", "b"): 262144, ("any", "b"): 262144, ("mean", "f"): 65536, ("var", "f"): 8192,
+    ("sum", "f"): 65536, ("sum", "c"): 32768, ("sum", "i"): 16384,
+    ("prod", "f"): 16384, ("prod", "c"): 16384, ("prod", "i"): 16384,
+    ("max", "f"): 1 << 19, ("max", "i"): 1 << 20,
+    ("all", "b"): 1 << 22, ("all", "f"): 65536, ("all", "c"): 65536, ("all", "i"): 65536,
+    ("mean", "f"): 65536, ("mean", "c"): 32768, ("mean", "i"): 16384,
+    ("var", "f"): 8192, ("var", "c"): 8192, ("var", "i"): 8192,
 }  # fmt: skip
 _BASE = {"min": "max", "any": "all", "std": "var", "count_nonzero": "sum"}
+_SHORT = 4096
+_SHORT_CROSSOVER = 16384
 
 
-def crossover(op, dtype, n=0):
-    """Number of elements from which the kernel for `op` ("sum", "prod", "max", "min", "any", "all", "mean", "var", "std",
-    "count_nonzero") on `dtype` beats NumPy's own."""
+def crossover(op, dtype, n=_SHORT):
+    """Number of elements of the array from which the kernel for `op` ("sum", "prod", "max", "min", "any", "all", "mean", "var",
+    "std", "count_nonzero") on `dtype` beats NumPy's own. `n`: how many elements each output reduces; NumPy loses its SIMD
+    loops on short rows and on leading axes."""
     kind = np.dtype(dtype).kind
     op = _BASE.get(op, op)
-    return _CROSSOVER.get((op, kind)) or _CROSSOVER.get((op, "i" if kind in "ub" else "f"), 32768)
+    full = _CROSSOVER.get((op, kind)) or _CROSSOVER[op, "i"]
+    return full if n >= _SHORT else min(full, _SHORT_CROSSOVER)
 
 
 @lru_cache(maxsize=4096)
@@ -105,7 +112,8 @@ def _empty(x, axes, shape, dtype, identity):
 def _fold_times(shape, strides, axes, itemsize):
     """How many rows of few long contiguous columns join to one: a (rows, 4) sum along axis 0 runs as (rows / 128, 512)."""
     width = prod_(shape[1:])
-    if axes != (0,) or width * itemsize != strides[0] or any(n != 1 and s != itemsize * prod_(shape[i + 1 :]) for i, (n, s) in enumerate(zip(shape, strides))):
+    packed = all(n == 1 or s == itemsize * prod_(shape[i + 1 :]) for i, (n, s) in enumerate(zip(shape, strides, strict=True)))
+    if axes != (0,) or not packed:
         return 0
     times = 512 // width
     return times if times >= 4 and width > 1 and shape[0] >= 64 * times else 0

@@ -26,7 +26,7 @@ _CROSSOVER = 32768
 
 
 def crossover(op, dtype, n=0):
-    """Number of elements from which a scan here beats NumPy's."""
+    """Number of elements from which a scan here beats NumPy's: one size serves all, whatever `op`, `dtype` and `n`."""
     return _CROSSOVER
 
 

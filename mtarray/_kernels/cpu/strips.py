@@ -13,7 +13,8 @@ from numba.extending import intrinsic
 
 _I64, _I32, _I1 = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 _TYPES = {
-    "i1": (8, True), "i2": (16, True), "i4": (32, True), "i8": (64, True), "u1": (8, False), "u2": (16, False), "u4": (32, False), "u8": (64, False),
+    "i1": (8, True), "i2": (16, True), "i4": (32, True), "i8": (64, True),
+    "u1": (8, False), "u2": (16, False), "u4": (32, False), "u8": (64, False),
 }  # fmt: skip
 _NUMBA = {
     "i1": types.int8, "i2": types.int16, "i4": types.int32, "i8": types.int64, "u1": types.uint8, "u2": types.uint16, "u4": types.uint32,

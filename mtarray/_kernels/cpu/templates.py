@@ -227,8 +227,10 @@ def columns_kernel(t, unit, source):
         merge = f"pd[j] = {join(t, t.total, 'pd[j]', f'{total}(pa[j])')}"
     first = f"{total}({total}(0) + {total}(pa[j]))" if t.kind == "add" else f"{total}(pa[j])"  # -0.0 sums to 0.0, as in NumPy
     final = "settle(pd[j], pe[j])" if t.compensated else "pd[j]"
-    body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}    wa = np.empty({nest.COLUMNS}, {scalar(t.strip)}); pa = {pointer(t.strip)}(arr_ptr(wa))
-    wd = np.empty({2 * nest.COLUMNS}, {total}); pd = {pointer(t.total)}(arr_ptr(wd)); pe = {pointer(t.total)}(arr_ptr(wd) + {nest.COLUMNS * t.total.itemsize})
+    body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}    wa = np.empty({nest.COLUMNS}, {scalar(t.strip)})
+    pa = {pointer(t.strip)}(arr_ptr(wa))
+    wd = np.empty({2 * nest.COLUMNS}, {total}); pd = {pointer(t.total)}(arr_ptr(wd))
+    pe = {pointer(t.total)}(arr_ptr(wd) + {nest.COLUMNS * t.total.itemsize})
     for item in range(lo, hi):
 {nest.COLUMNS_ITEM}        for p in range(p0, p1):
 {nest.PIECE}            {point1}
