@@ -478,7 +478,7 @@ def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None
     if op.identity is None and 0 in shape and any(shape[k] == 0 for k in (range(len(shape)) if axes is None else axes)):
         raise ValueError(f"{op.name}: an array of shape {shape} has no elements along axis {axis}, and no elements have no {op.name}")
     mode = config._values["kernels"]
-    if op.twin is not None and mode == "auto" and a.size < op.limit:
+    if op.twin is not None and mode == "auto" and a.size < op.limits.get(a.dtype.kind, op.limit):
         token = set_errors(QUIET)
         try:
             folded = op.twin.reduce(a, axes, accumulate if result is None else None, None, keepdims)
@@ -553,17 +553,26 @@ def select(x: Array, key: tuple[Any, ...]) -> Array:
 
 
 def _gather(a: Any, key: tuple[Any, ...]) -> Any:
-    # 0-d boolean arrays and the mixed cases are NumPy's; the common large ones have parallel kernels.
-    if a.size >= GATHER_LIMIT or any(getattr(k, "size", 0) >= GATHER_LIMIT for k in key):
-        from ._kernels.cpu import gather
+    arrays = [(i, k) for i, k in enumerate(key) if k.__class__ is not slice]
+    count = len(arrays)
+    if a.ndim == 0 or max(a.size, *[getattr(k, "size", 0) for _, k in arrays]) < GATHER_LIMIT:
+        return a[key]
+    first, index = arrays[0]
+    if getattr(index, "dtype", None) == bool:
+        # One mask of the leading axes; masks beside other arrays are NumPy's.
+        if count == 1 and first == 0 and 0 < index.ndim and index.shape == a.shape[: index.ndim]:
+            from ._kernels.cpu import select as kernels
 
-        arrays = [(i, k) for i, k in enumerate(key) if k.__class__ is not slice]
-        if len(arrays) == 1:
-            i, k = arrays[0]
-            if k.dtype.kind == "b" and i == 0 and k.shape == a.shape and a.ndim:
-                return gather.mask_select(a, k)
-            if k.dtype.kind != "b" and k.ndim:
-                return gather.take(a, k, i)
+            return kernels.mask_select(a, index)
+    elif count == 1:
+        if index.__class__ is not int:
+            from ._kernels.cpu import gather as kernels  # type: ignore[no-redef]
+
+            return kernels.take(a, index, first)
+    elif [i for i, _ in arrays] == list(range(count)) and all(getattr(k, "dtype", None) != bool for _, k in arrays):
+        from ._kernels.cpu import gather as kernels  # type: ignore[no-redef]
+
+        return kernels.gather(a, [np.asarray(k) for _, k in arrays])
     return a[key]
 
 
@@ -580,7 +589,7 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
     elif isinstance(item, (np.ndarray, np.generic)):
         source = item
     else:
-        source = value(_array.xp.asarray(item))
+        source = value(_array.xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None))  # bounds are checked there
     kind = source.dtype.kind if isinstance(source, (np.ndarray, np.generic)) else "c" if item.__class__ is complex else ""
     if kind == "c" and x._dtype.kind != "c":
         raise TypeError(f"assignment: complex values cannot be written into an array of {x._dtype}; take their real or imaginary part")
@@ -607,17 +616,24 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
         else:
             if kind and np.may_share_memory(target, source):
                 source = source.copy()
-            token = set_errors(QUIET)
-            try:
-                target[key] = source
-            finally:
-                reset_errors(token)
+            run_quietly(_scatter, target, key, source)
     except ValueError as error:
         if kind and key is None and "broadcast" in str(error):
             raise ValueError(f"assignment: values of shape {source.shape} cannot be broadcast to the selected shape {x._shape}") from None
         raise
     except OverflowError:
         raise OverflowError(f"assignment: the Python integer {item} is out of bounds for {x._dtype}") from None
+
+
+def _scatter(target: Any, key: tuple[Any, ...], source: Any) -> None:
+    mask = key[0]
+    if len(key) == 1 and getattr(mask, "dtype", None) == bool and mask.size >= GATHER_LIMIT and mask.shape == target.shape[: mask.ndim]:
+        if np.ndim(source) <= 1 and mask.ndim == target.ndim:
+            from ._kernels.cpu import select as kernels
+
+            kernels.mask_assign(target, mask, source)
+            return
+    target[key] = source
 
 
 COPY_LIMIT = 1 << 16

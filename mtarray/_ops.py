@@ -230,7 +230,7 @@ def publish(op: Op, door: Callable[..., Any], declaration: Callable[..., Any]) -
 class Reduction(Op):
     """An op that folds axes (or, of kind "scan", runs along one) with a scalar function of two values. `twin`: NumPy's ufunc of it."""
 
-    __slots__ = ("scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit")
+    __slots__ = ("scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit", "limits")
 
     @property
     def scalar(self) -> Any:
@@ -265,15 +265,17 @@ def reduction(
     accumulate: Callable[[DType], DType] | None = None,
     result: DType | None = None,
     limit: int = MEDIUM,
+    limits: dict[str, int] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Array]]:
     """Declare a reduction by the scalar function that combines two values: associative and commutative.
 
     identity: the result for no elements (None: there is none, and empty arrays are refused). numpy: NumPy's ufunc of the same meaning.
-    accumulate: dtype to combine in, from the operand's; the user may then choose it (`dtype=`). result: dtype of the result if not that.
+    accumulate: dtype to combine in, from the operand's; the user may then choose it (`dtype=`). result: dtype of the result if not that. limit: elements below which NumPy serves; limits: by dtype kind.
     """
 
     def declare(scalar: Callable[..., Any]) -> Callable[..., Array]:
         op = _folding(scalar, "reduction", identity, dtypes, standard, numpy, limit)
+        op.limits = limits or {}
         op.accumulate = accumulate
 
         if accumulate is not None:
@@ -319,6 +321,7 @@ def _folding(scalar: Any, kind: str, identity: Any, dtypes: Any, standard: Any, 
     op.standard = dtypes if standard is None else standard
     op.twin = getattr(np, numpy) if numpy else None
     op.limit = limit
+    op.limits = {}
     op.parameters = ("x",)
     return op
 

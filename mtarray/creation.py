@@ -50,6 +50,8 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
     if d is not None and d is not x._dtype:
         if copy is False:
             raise ValueError(f"asarray: copy=False, but {d} from {x._dtype} needs a copy")
+        if x._dtype in COMPLEX and d not in COMPLEX:
+            raise TypeError(f"asarray: {x._dtype} to {d} would drop imaginary parts; take xp.real(x), xp.imag(x) or xp.abs(x) first")
         return convert(x, dtype=d)
     if copy:
         return convert(x, dtype=x._dtype)
@@ -194,6 +196,8 @@ def _allocate(shape: Any, d: DType) -> Any:
     return np.empty(shape, d)
 
 
+_COPIED = 200_000  # elements below which NumPy's own copy is faster than the launch of a parallel one
+_CONVERTED = 30_000  # the same where the dtype or the order changes
 _POOLED = 1 << 17  # bytes; smaller blocks NumPy's own allocator recycles as well
 
 
@@ -435,7 +439,7 @@ def triangle(x: Any, *, k: int, lower: bool) -> Any:
 @engine
 def convert(x: Any, *, dtype: DType) -> Any:
     """The elements in another dtype, in memory of their own (C order)."""
-    if x.size * max(x.itemsize, dtype.itemsize) < _POOLED:
+    if x.size < (_COPIED if x.dtype is dtype and x.flags.c_contiguous else _CONVERTED):
         return np.array(x.real if dtype.kind != "c" and x.dtype.kind == "c" else x, dtype, order="C")
     from ._kernels.cpu import copying, pool
 

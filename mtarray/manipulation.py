@@ -202,17 +202,16 @@ def join(*arrays: Any, axis: int, dtype: Any) -> Any:
     """Arrays joined along an axis, converted to one dtype."""
     if sum(a.nbytes for a in arrays) < _LARGE:
         return np.concatenate(arrays, axis, dtype=dtype, casting="unsafe")
+    if all(a.dtype is dtype for a in arrays):
+        from ._kernels.cpu import join as joining
+
+        return joining.concat(arrays, axis)
     from ._kernels.cpu import copying, pool
 
     shape = list(arrays[0].shape)
     shape[axis] = sum(a.shape[axis] for a in arrays)
     out = pool.empty(tuple(shape), dtype)
-    at = 0
-    index = [slice(None)] * len(shape)
-    for a in arrays:
-        index[axis] = slice(at, at + a.shape[axis])
-        at += a.shape[axis]
-        copying.copy(out[tuple(index)], a)
+    copying.concatenate(out, arrays, axis)
     return out
 
 
@@ -316,17 +315,21 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Array:
             return repeat_by(x, counts, axis=a)
     if repeats < 0:
         raise ValueError(f"repeat: repeats={repeats} must not be negative")
-    shape, strides = x._shape, x._strides
-    spread = window(x, shape[: a + 1] + (repeats,) + shape[a + 1 :], strides[: a + 1] + (0,) + strides[a + 1 :], x._offset)
-    return reshape(convert(spread, dtype=x.dtype), shape[:a] + (n * repeats,) + shape[a + 1 :])
+    return repeat_by(x, axis=a, repeats=repeats)
 
 
 @engine
-def repeat_by(x: Any, counts: Any, *, axis: int) -> Any:
-    """Elements repeated by one count each."""
-    if counts.size and counts.min() < 0:
-        raise ValueError("repeat: repeats must not be negative")
-    return np.repeat(x, counts, axis)
+def repeat_by(x: Any, *counts: Any, axis: int, repeats: int | None = None) -> Any:
+    """Elements repeated, all `repeats` times or by one count each."""
+    if counts:
+        if counts[0].size and counts[0].min() < 0:
+            raise ValueError("repeat: repeats must not be negative")
+        return np.repeat(x, counts[0], axis)
+    if x.nbytes * repeats < _LARGE:
+        return np.repeat(x, repeats, axis)
+    from ._kernels.cpu import join as joining
+
+    return joining.repeat(x, repeats, axis)
 
 
 def split_at(x: Array, axis: int, ends: Sequence[int]) -> list[Array]:

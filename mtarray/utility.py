@@ -8,13 +8,13 @@ from ._array import Array
 from ._dispatch import lift
 from ._dtypes import ALL
 from ._dtypes import bool as bool_
-from ._ops import CHEAP, reduction
+from ._ops import reduction
 from ._strides import axis_of
 from .elementwise import not_equal, subtract
 from .manipulation import concat
 
 
-@reduction(identity=True, dtypes=ALL, numpy="logical_and", result=bool_, limit=CHEAP)
+@reduction(identity=True, dtypes=ALL, numpy="logical_and", result=bool_, limit=1 << 16, limits={"b": 1 << 22})
 def all(a, b):  # noqa: A001
     """Whether all elements along `axis` (an int, a tuple, or None for all) are true (non-zero); true for none.
 
@@ -25,7 +25,7 @@ def all(a, b):  # noqa: A001
     return (a != 0) & (b != 0)
 
 
-@reduction(identity=False, dtypes=ALL, numpy="logical_or", result=bool_, limit=CHEAP)
+@reduction(identity=False, dtypes=ALL, numpy="logical_or", result=bool_, limit=1 << 16, limits={"b": 1 << 22})
 def any(a, b):  # noqa: A001
     """Whether any element along `axis` (an int, a tuple, or None for all) is true (non-zero); false for none.
 
