@@ -9,7 +9,7 @@ import numpy as np
 
 from .._array import Array
 from .._dispatch import common
-from .._dtypes import COMPLEX, FLOATING, INTEGER_OR_BOOL, real_of
+from .._dtypes import COMPLEX, FLOATING, INTEGER_OR_BOOL, float_of, int64, real_of
 from .._dtypes import bool as bool_
 from ..elementwise import abs as _abs
 from ..elementwise import (
@@ -57,7 +57,8 @@ def rint(x: Any, /) -> Array:
     >>> xp.rint(xp.asarray([0.5, 1.5, -2.6]))
     Array([ 0.,  2., -3.], shape=(3,), dtype=float64, device='cpu')
     """
-    return _round(floating(operand(x, "rint")))
+    x = operand(x, "rint")
+    return _round(x.astype(float_of(x.dtype), copy=False))
 
 
 def around(a: Any, decimals: int = 0) -> Array:
@@ -255,7 +256,8 @@ def angle(z: Any, deg: bool = False) -> Array:
     >>> xp.angle(xp.asarray([1j, -1.0 + 0j]), deg=True)
     Array([ 90., 180.], shape=(2,), dtype=float64, device='cpu')
     """
-    z = floating(operand(z, "angle"))
+    z = operand(z, "angle")
+    z = z.astype(int64) if z.dtype is bool_ else z
     out = atan2(imag(z), real(z))
     return rad2deg(out) if deg else out
 

@@ -253,7 +253,7 @@ def spacing(x):
     >>> xp.spacing(xp.asarray([1.0])) == xp.finfo(xp.float64).eps
     Array([ True], shape=(1,), dtype=bool, device='cpu')
     """
-    return math.nextafter(x, math.inf if x >= 0 else -math.inf) - x
+    return math.nextafter(x, math.copysign(math.inf, x + 0.0)) - x  # + 0.0: that of -0.0 is positive
 
 
 def _count_rule(key: tuple[Any, ...]) -> Any:

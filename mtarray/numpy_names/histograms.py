@@ -62,8 +62,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Array:
         x = x.astype(int64)
     if x.ndim != 1:
         raise ValueError(f"bincount: x must be one-dimensional, it has shape {x.shape}")
-    if x.dtype not in INTEGER_OR_BOOL or not np.can_cast(x.dtype, int64):
-        raise TypeError(f"bincount: x must be integers that fit int64, not {x.dtype}")
+    if x.dtype not in INTEGER_OR_BOOL:
+        raise TypeError(f"bincount: x must be integers, not {x.dtype}")
     minlength = operator.index(minlength)
     if minlength < 0:
         raise ValueError(f"bincount: minlength={minlength} must not be negative")
@@ -101,7 +101,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Array:
     if bool(_all(less_equal(bins[:-1], bins[1:]))):
         return searchsorted(bins, x, side=side)
     if bool(_all(greater_equal(bins[:-1], bins[1:]))):
-        return bins.shape[0] - searchsorted(bins[::-1], x, side="right" if right else "left")
+        return bins.shape[0] - searchsorted(bins[::-1], x, side=side)
     raise ValueError("digitize: bins must increase or decrease monotonically")
 
 
@@ -142,10 +142,9 @@ def _sturges(x: Array, _: Any) -> float:
 
 
 def _auto(x: Array, limits: Any) -> float:
-    wide, narrow = _freedman_diaconis(x, limits), _sturges(x, limits)
-    narrow = narrow if not wide else min(wide, narrow)
-    # Never more bins than twice those of the square root rule.
-    return max(narrow, _square_root(x, limits) / 2.0)
+    # Never more bins than twice those of the square root rule: quartiles may nearly coincide.
+    wide, narrow = max(_freedman_diaconis(x, limits), _square_root(x, limits) / 2.0), _sturges(x, limits)
+    return min(wide, narrow) if wide else narrow
 
 
 def _square_root(x: Array, _: Any) -> float:
@@ -208,7 +207,7 @@ def _edges(x: Array, bins: Any, limits: Any, weighted: bool, where_: str) -> Arr
         count = 1
         if x.size:
             width = _RULES[bins](x if x.dtype in FLOATING else x.astype(float64), (first, last))
-            if x.dtype.kind in "iu" and width < 1:
+            if x.dtype.kind in "iu" and 0 < width < 1:
                 width = 1.0
             count = int(np.ceil((last - first) / width)) if width else 1
         return _even(first, last, count, x)

@@ -17,7 +17,7 @@ from ..elementwise import add, clip, floor_divide, greater_equal, less, logical_
 from ..manipulation import expand_dims, moveaxis, permute_dims, reshape, stack
 from ..searching import nonzero
 from ..utility import any as _any
-from ._operands import operand, operands, refuse_if_strict
+from ._operands import operand, refuse_if_strict
 
 
 def indices(dimensions: Any, dtype: Any = int64, sparse: bool = False) -> Any:
@@ -64,15 +64,10 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, ..
     >>> [i.tolist() for i in xp.unravel_index(xp.asarray([3, 5]), (2, 3))]
     [[1, 1], [0, 2]]
     """
-    i = operand(indices, "unravel_index")
+    i = _integers(indices, "unravel_index")
     dims = as_shape(shape)
-    if i.size == 0:
-        i = i.astype(int64)
-    if i.dtype not in INTEGER_OR_BOOL:
-        raise TypeError(f"unravel_index: indices must be integers, not {i.dtype}")
     if order not in ("C", "F"):
         raise ValueError(f"unravel_index: order={order!r} must be 'C' or 'F'")
-    i = i.astype(int64, copy=False)
     if bool(_any(logical_or(less(i, 0), greater_equal(i, prod(dims))))):
         raise ValueError(f"unravel_index: an index is out of bounds for shape {dims} of {prod(dims)} elements")
     out = []
@@ -80,6 +75,14 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, ..
         out.append(remainder(i, n))
         i = floor_divide(i, n)
     return tuple(out[::-1] if order == "C" else out)
+
+
+def _integers(x: Any, where: str) -> Array:
+    """Indices as int64; an empty sequence has none to be of another type."""
+    out = operand(x, where)
+    if out.dtype not in INTEGER_OR_BOOL and not (out.size == 0 and isinstance(x, (list, tuple))):
+        raise TypeError(f"{where}: indices must be integers, not {out.dtype}")
+    return out.astype(int64, copy=False)
 
 
 def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Array:
@@ -91,7 +94,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     >>> xp.ravel_multi_index((xp.asarray([1, 1]), xp.asarray([0, 2])), (2, 3))
     Array([3, 5], shape=(2,), dtype=int64, device='cpu')
     """
-    coordinates = operands(multi_index, "ravel_multi_index")
+    coordinates = [_integers(x, "ravel_multi_index") for x in multi_index]
     shape = as_shape(dims, "dims")
     if len(coordinates) != len(shape):
         raise ValueError(f"ravel_multi_index: {len(coordinates)} coordinates for dims={shape}; there must be one for each axis")
@@ -103,11 +106,6 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     steps = contiguous(shape) if order == "C" else contiguous(shape[::-1])[::-1]
     out: Any = None
     for i, (x, n, step, how) in enumerate(zip(coordinates, shape, steps, modes)):
-        if x.size == 0:
-            x = x.astype(int64)
-        if x.dtype not in INTEGER_OR_BOOL:
-            raise TypeError(f"ravel_multi_index: coordinates must be integers, not {x.dtype}")
-        x = x.astype(int64, copy=False)
         if how == "wrap":
             x = remainder(x, n)
         elif how == "clip":

@@ -223,7 +223,7 @@ def nanpercentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", k
 
 
 def _nan_quantile(a: Array, q: Array, axis: Any, method: str, keepdims: bool, weights: Any, name: str) -> Array:
-    if a.dtype not in FLOATING or a.dtype in COMPLEX or method not in METHODS:
+    if a.dtype not in FLOATING or method not in METHODS:
         return quantiles_of(a, q, axis, method, keepdims, weights, name)
     x, shape = lines(a, axis, keepdims)
     if weights is not None:

@@ -10,7 +10,7 @@ from .._dtypes import FLOATING, int64
 from .._dtypes import bool as bool_
 from .._strides import axis_of
 from ..creation import arange, asarray, empty, zeros
-from ..elementwise import equal, isnan, logical_and, logical_not, minimum, not_equal
+from ..elementwise import equal, isnan, logical_and, minimum, not_equal
 from ..indexing import take, take_along_axis
 from ..manipulation import concat, moveaxis, reshape
 from ..searching import count_nonzero, nonzero
@@ -94,7 +94,7 @@ def unique(
     """The distinct elements, ascending (of the flattened array, or the distinct slices along `axis` in lexicographic order).
 
     return_index: also the places of their first occurrences; return_inverse: also, for each element, its place among them (of the
-    shape of `ar` if `axis` is None); return_counts: also how often each occurs. equal_nan: all NaN count as one.
+    shape of `ar` if `axis` is None); return_counts: also how often each occurs. equal_nan: all NaN count as one (not within slices).
 
     >>> import mtarray as xp
     >>> [part.tolist() for part in xp.unique(xp.asarray([3, 1, 3]), return_counts=True)]
@@ -102,7 +102,7 @@ def unique(
     """
     x = operand(ar, "unique")
     if axis is not None:
-        found = _unique_slices(x, axis_of(axis, x.ndim), equal_nan)
+        found = _unique_slices(x, axis_of(axis, x.ndim))
     elif return_index or (x.dtype in FLOATING and equal_nan and (return_inverse or return_counts)):
         found = tuple(unique_all(x))
     elif return_inverse or return_counts:
@@ -141,7 +141,7 @@ def _one_nan(values: Array, index: Any, inverse: Any, counts: Any) -> tuple[Any,
     return values[: n + 1], index, inverse, counts
 
 
-def _unique_slices(x: Array, a: int, equal_nan: bool) -> tuple[Any, ...]:
+def _unique_slices(x: Array, a: int) -> tuple[Any, ...]:
     x = moveaxis(x, a, 0)
     n = x.shape[0]
     rows = reshape(x, (n, x.size // n if n else 0))
@@ -151,8 +151,6 @@ def _unique_slices(x: Array, a: int, equal_nan: bool) -> tuple[Any, ...]:
         order = lexsort([rows[:, j] for j in range(rows.shape[1] - 1, -1, -1)])
         s = take(rows, order, axis=0)
         differ = not_equal(s[1:], s[:-1])
-        if equal_nan and s.dtype in FLOATING:
-            differ = logical_and(differ, logical_not(logical_and(isnan(s[1:]), isnan(s[:-1]))))
         fresh = concat([asarray([True] if n else [], dtype=bool_), _any(differ, axis=1)])
     first = nonzero(fresh)[0]
     index = take(order, first, axis=0)

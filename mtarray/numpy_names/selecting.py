@@ -151,11 +151,9 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Ar
     Array([ 2., 10.], shape=(2,), dtype=float64, device='cpu')
     """
     x = operand(x, "piecewise")
-    several = isinstance(condlist, (list, tuple)) and bool(condlist) and not isinstance(condlist[0], (bool, np.bool_))
-    if isinstance(condlist, Array) and condlist.ndim > x.ndim:
-        several = True
-    if isinstance(condlist, (list, tuple)) and condlist and isinstance(condlist[0], (bool, np.bool_)) and x.ndim == 0:
-        several = True
+    # One condition may stand without a list; a 0-d `x` has conditions that are plain booleans.
+    nested = getattr(condlist, "ndim", None)
+    several = nested > 1 if nested is not None else len(condlist) > 0 and (x.ndim == 0 or np.ndim(condlist[0]) > 0)
     conditions = [operand(c, "piecewise").astype(bool_) for c in (condlist if several else [condlist])]
     conditions = [broadcast_to(c, x.shape) if c.ndim == 0 else c for c in conditions]
     if len(funclist) == len(conditions) + 1:

@@ -166,6 +166,8 @@ def percentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keep
 def parts(q: Any, a: Any, whole: float, where_: str) -> Array:
     """The quantiles from 0 to 1. A Python number takes the precision of the array."""
     d = operand(a, where_).dtype
+    if d in COMPLEX:
+        raise TypeError(f"{where_}: a must be an array of real numbers, not {d}")
     x = operand(q, where_)
     if q.__class__ in (int, float) and d.kind == "f":
         x = x.astype(d)
@@ -182,8 +184,6 @@ def _all_within(q: Array) -> bool:
 def quantiles_of(a: Array, q: Array, axis: Any, method: str, keepdims: bool, weights: Any, name: str) -> Array:
     if method not in METHODS:
         raise ValueError(f"{name}: method={method!r} is not one of {', '.join(METHODS)}")
-    if a.dtype in COMPLEX:
-        raise TypeError(f"{name}: a must be an array of real numbers, not {a.dtype}")
     x, shape = lines(a, axis, keepdims)
     if weights is not None:
         out = weighted_quantiles(x, line_weights(a, weights, axis, method, name), reshape(q, (-1,)))
@@ -200,7 +200,7 @@ def sorted_quantiles(s: Array, q: Array, n: Any, method: str) -> Array:
     lanes = s.shape[:-1]
     if s.shape[-1] == 0:
         raise IndexError("quantile: no elements along the axis")
-    counts = n if isinstance(n, int) else n.astype(float64)
+    counts = n if isinstance(n, int) else n.astype(q.dtype)
     q = reshape(q, (-1,) + (1,) * len(lanes))
     if s.dtype is bool_ and method not in ("inverted_cdf", "closest_observation", "lower", "higher", "nearest"):
         raise TypeError(f"quantile: booleans cannot be interpolated; method {method!r} is not defined for them")
@@ -252,9 +252,9 @@ def _place(q: Array, n: Any, method: str) -> tuple[Array, bool]:
 
 def _weight(gamma: Array, low: Array, method: str) -> Array:
     if method == "averaged_inverted_cdf":
-        return where(equal(gamma, 0), 0.5, 1.0)
+        return where(equal(gamma, 0), 0.5, 1.0).astype(gamma.dtype, copy=False)
     if method == "midpoint":
-        return where(equal(gamma, 0), 0.0, 0.5)
+        return where(equal(gamma, 0), 0.0, 0.5).astype(gamma.dtype, copy=False)
     return gamma
 
 
@@ -368,7 +368,7 @@ def _variables(m: Any, rowvar: bool, name: str) -> Array:
         raise ValueError(f"cov: {name} has shape {x.shape}; it may have at most 2 dimensions")
     if x.ndim < 2:
         return reshape(x, (1, -1))
-    return x if rowvar or x.shape[0] == 1 else x.T
+    return x if rowvar else x.T
 
 
 def _observation_weights(weights: Any, n: int, name: str) -> Array:
