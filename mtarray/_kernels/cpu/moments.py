@@ -58,7 +58,8 @@ def _kernel(dtype, out, layout, unit, root):
 {nest.ROWS_ITEM}        mean = 0.0; m2 = 0.0; count = 0
         for p in range(p0, p1):
 {nest.PIECE}{_ROWS.format(p=p, cast=cast, element=element)}
-        if leaves > 1: f8(pb)[3 * item] = mean; f8(pb)[3 * item + 1] = m2; f8(pb)[3 * item + 2] = count
+        part3 = f8(pb + 24 * item)
+        if leaves > 1: part3[0] = mean; part3[1] = m2; part3[2] = count
         else: {pointer(out)}(ob)[o] = {final("m2")}"""
         return build.kernel(f"{'std' if root else 'var'}_{dtype.char}{out.char}_rows".replace("?", "b"), body, fastmath=REASSOCIATE)
     element = f"{cast}(x[j])" if unit else f"{cast}({p}(b + r * s + j * cs)[0])"
@@ -66,7 +67,7 @@ def _kernel(dtype, out, layout, unit, root):
     near = pointer(_narrow(dtype))
     scratch = "\n".join(
         f"    k{v} = np.empty({nest.COLUMNS}, {t}); {v} = {pt}(arr_ptr(k{v}))"
-        for v, t, pt in (("za", cast, near), ("zb", cast, near), ("near", cast, near), ("mean", "np.float64", "f8"), ("m2", "np.float64", "f8"))
+        for v, t, pt in [(v, cast, near) for v in ("za", "zb", "near")] + [(v, "np.float64", "f8") for v in ("mean", "m2")]
     )
     body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}{scratch}
     for item in range(lo, hi):
