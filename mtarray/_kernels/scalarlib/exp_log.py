@@ -22,6 +22,7 @@ from .primitives import (
     shift_int,
     shifted,
     shifted_fma,
+    two_product,
     two_sum,
 )
 
@@ -182,44 +183,52 @@ def log1p(x):
     return sel(fabs(x) < 2.0**-54, x, sel((x > -1.0) & (x < INF), result, bad))
 
 
-def _logaddexp_tail(d):
-    """log(1 + exp(-d)) for d >= 0 as g + gl."""
-    k, h, l = exp_parts(-sel(d > 746.0, 746.0, d))
+def _exp_parts_close(x):
+    """`exp_parts` to about 2^-60: r^2 / 2 in two parts as well."""
+    k, r, rl = exp_reduce(x)
+    square, error = two_product(r, r)
+    a, al = fast_sum(r, 0.5 * square)
+    h, hl = fast_sum(1.0, a)
+    h, l = fast_sum(h, al + fma(square * r, poly(r, K.EXP[1:]), fma(0.5, error, rl)))
+    return k, h, hl + l
+
+
+def _log_one_plus_exp(p, pl):
+    """log(1 + exp(-(p + pl))) / 2 = e log(2) / 2 + s + t for 0 <= p <= 749, pl tiny: (e, s, t)."""
+    k, h, l = _exp_parts_close(-p)
     u, ul = fast_sum(1.0, scale(h, k))
-    ef, m, e = split(u)
-    s, t = half_log(m, (ul + scale(l, k)) * pow2(-e))
-    g, gl = fast_sum(ef * K.LN2E, 2.0 * s)
-    return g, gl + fma(ef, K.LN2F, 2.0 * t)
+    ul = ul + scale(fma(-pl, h, l), k)
+    high = u > 1.4142135623730951
+    s, t = half_log(sel(high, 0.5 * u, u), sel(high, 0.5 * ul, ul))
+    return sel(high, 1.0, 0.0), s, t
 
 
-def _largest_and_distance(a, b):
-    m = sel(a > b, a, b)
-    return m, sel(a == b, 0.0, fabs(a - b))
+def _largest_and_distance(a, b, limit):
+    """(max, |a - b| to at most `limit`, its rounding error)."""
+    swap = b > a
+    m, n = sel(swap, b, a), sel(swap, a, b)
+    d, dl = two_sum(m, -n)
+    near = (d < limit) & (fabs(dl) < INF)
+    return m, sel(a == b, 0.0, sel(d > limit, limit, d)), sel(near, dl, 0.0)
 
 
-def _logaddexp_special(a, b, m, result):
-    return sel((a != a) | (b != b), NAN, sel(fabs(m) == INF, m, result))
+def _logaddexp_join(a, b, m, g, gl):
+    r, rl = two_sum(m, g)
+    return sel((a != a) | (b != b), NAN, sel(fabs(m) == INF, m, r + (rl + gl)))
 
 
 def logaddexp(a, b):
-    m, d = _largest_and_distance(a, b)
-    g, gl = _logaddexp_tail(d)
-    r, rl = two_sum(m, g)
-    return _logaddexp_special(a, b, m, r + (rl + gl))
+    m, d, dl = _largest_and_distance(a, b, 746.0)
+    e, s, t = _log_one_plus_exp(d, dl)
+    g, gl = fast_sum(e * K.LN2E, 2.0 * s)
+    return _logaddexp_join(a, b, m, g, gl + fma(e, K.LN2F, 2.0 * t))
 
 
 def logaddexp2(a, b):
-    m, d = _largest_and_distance(a, b)
-    d = sel(d > 1080.0, 1080.0, d)
-    p = d * K.LN2H  # exp(-(p + pl)) = exp(-p)(1 - pl): pl enters as a relative change of the exponential
-    pl = fma(d, K.LN2H, -p) + d * K.LN2L
-    k, h, l = exp_parts(-p)
-    l = fma(-pl, h, l)
-    u, ul = fast_sum(1.0, scale(h, k))
-    ef, mm, e = split(u)
-    s, t = half_log(mm, (ul + scale(l, k)) * pow2(-e))
+    m, d, dl = _largest_and_distance(a, b, 1080.0)
+    p = d * K.LN2H
+    e, s, t = _log_one_plus_exp(p, fma(d, K.LN2H, -p) + fma(d, K.LN2L, dl * K.LN2H))
     c = s * K.LOG2E2
     cl = fma(s, K.LOG2E2L, fma(s, K.LOG2E2, -c)) + t * K.LOG2E2
-    g, gl = fast_sum(ef, c)
-    r, rl = two_sum(m, g)
-    return _logaddexp_special(a, b, m, r + (rl + (gl + cl)))
+    g, gl = fast_sum(e, c)
+    return _logaddexp_join(a, b, m, g, gl + cl)
