@@ -98,7 +98,7 @@ def test_a_second_process_compiles_nothing() -> None:
 
 
 def test_import_is_nearly_numpys_and_without_numba() -> None:
-    """The bound of 60 ms is shown by the benchmark on a quiet machine; here twice that, since other tests may run beside it."""
-    seconds = startup.import_seconds(rounds=5)
+    """The bound is 60 ms more than NumPy's import, which takes 47 on the machine it was set for: NumPy's measures this one."""
+    seconds = startup.import_seconds(rounds=5, clock="process_time")
     assert not seconds["numba_imported"]
-    assert seconds["mtarray"] < seconds["numpy"] + 0.12
+    assert seconds["mtarray"] - seconds["numpy"] < 60 / 47 * seconds["numpy"]
