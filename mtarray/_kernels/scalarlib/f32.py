@@ -102,15 +102,13 @@ def tanh(x):
 
 
 def expit(x):
+    # y = 1 / (1 + exp(a)) with exp(a) = (h + l) 2^k and everything over 2^k; the other side is 1 - y
     a = fabs(x)
-    k, h, l = _exp_parts(-sel(a > 104.0, 104.0, a))
-    h, l = scale(h, k), scale(l, k)
-    negative = x < 0.0
-    num, num_l = sel(negative, h, 1.0), sel(negative, l, 0.0)
-    d, dl = fast_sum(1.0, h)
-    rd = 1.0 / d
-    q = num * rd
-    return q + (fma(-q, d, num) + fma(-q, dl + l, num_l)) * rd
+    k, h, l = _exp_parts(sel(a > 104.0, 104.0, a))
+    d, dl = fast_sum(h, pow2(-sel(k > 100, k.const(100), k)))
+    y = 1.0 / d
+    y = scale(fma(y, fma(-d, y, 1.0) - (dl + l) * y, y), -k)
+    return sel(x < 0.0, y, 1.0 - y)
 
 
 # -- logarithms ---------------------------------------------------------------------------------------------------------
