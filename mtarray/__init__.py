@@ -9,10 +9,6 @@ Array([1.  , 1.25, 2.  ], shape=(3,), dtype=float64, device='cpu')
 import sys as _sys
 from math import e, inf, nan, pi
 
-from . import _array, _ops, diagnostics, fft, linalg, random
-from ._array import Array
-from ._config import config, strict
-from ._devices import Device
 # The dtypes are NumPy's scalar types: `x.dtype == xp.float32`, and `xp.float32(3)` makes a number, as NumPy users expect.
 from numpy import (
     bool,
@@ -30,15 +26,136 @@ from numpy import (
     uint64,
 )
 
+from . import _array, _numpy_protocol as _numpy_protocol, _ops, diagnostics, fft, linalg, random
+from ._array import Array
+from ._config import config, strict
+from ._devices import Device
 from ._files import load, save
-from .creation import *
-from .data_type import *
-from .data_type import __array_namespace_info__
+from .creation import (
+    arange,
+    array,
+    asarray,
+    astype,
+    broadcast_arrays,
+    broadcast_shapes,
+    broadcast_to,
+    copy,
+    empty,
+    empty_like,
+    eye,
+    from_dlpack,
+    frombuffer,
+    full,
+    full_like,
+    linspace,
+    meshgrid,
+    ones,
+    ones_like,
+    tril,
+    triu,
+    zeros,
+    zeros_like,
+)
+from .data_type import (
+    __array_namespace_info__,
+    can_cast,
+    finfo,
+    iinfo,
+    iscomplexobj,
+    isdtype,
+    isscalar,
+    result_type,
+)
 from .diagnostics import show_config
-from .elementwise import *
-from .indexing import *
+from .elementwise import (
+    abs,
+    acos,
+    acosh,
+    add,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    bitwise_and,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    ceil,
+    clip,
+    conj,
+    copysign,
+    cos,
+    cosh,
+    divide,
+    equal,
+    exp,
+    expm1,
+    floor,
+    floor_divide,
+    greater,
+    greater_equal,
+    hypot,
+    imag,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    nextafter,
+    not_equal,
+    positive,
+    pow,
+    real,
+    reciprocal,
+    remainder,
+    round,
+    sign,
+    signbit,
+    sin,
+    sinh,
+    sqrt,
+    square,
+    subtract,
+    tan,
+    tanh,
+    trunc,
+)
+from .indexing import (
+    take,
+    take_along_axis,
+)
 from .linalg import matmul, tensordot, vecdot
-from .manipulation import *
+from .manipulation import (
+    concat,
+    expand_dims,
+    flip,
+    matrix_transpose,
+    moveaxis,
+    permute_dims,
+    repeat,
+    reshape,
+    roll,
+    squeeze,
+    stack,
+    tile,
+    unstack,
+)
 from .numpy_names import (
     absolute,
     allclose,
@@ -219,13 +336,44 @@ from .numpy_names import (
     vsplit,
     vstack,
 )
-from .searching import *
-from .sets import *
-from .sorting import *
-from .statistical import *
-from .utility import *
-
-from . import _numpy_protocol  # noqa: I001  reads the registry, so after the declarations
+from .searching import (
+    argmax,
+    argmin,
+    count_nonzero,
+    nonzero,
+    searchsorted,
+    where,
+)
+from .sets import (
+    UniqueAll,
+    UniqueCounts,
+    UniqueInverse,
+    isin,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
+)
+from .sorting import (
+    argsort,
+    sort,
+)
+from .statistical import (
+    cumulative_prod,
+    cumulative_sum,
+    max,
+    mean,
+    min,
+    prod,
+    std,
+    sum,
+    var,
+)
+from .utility import (
+    all,
+    any,
+    diff,
+)
 
 newaxis = None
 
@@ -234,3 +382,38 @@ __array_api_version__ = "2025.12"
 
 _array.xp = _sys.modules[__name__]
 _ops.ready()
+
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle", "any", "append", "apply_along_axis",
+    "apply_over_axes", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
+    "argpartition", "argsort", "argwhere", "around", "array", "Array", "array_equal", "array_equiv", "array_split", "asanyarray",
+    "asarray", "ascontiguousarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d",
+    "average", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
+    "bitwise_right_shift", "bitwise_xor", "block", "bool", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "can_cast", "cbrt",
+    "ceil", "choose", "clip", "column_stack", "complex128", "complex64", "compress", "concat", "concatenate", "config", "conj",
+    "conjugate", "convolve", "copy", "copysign", "copyto", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross",
+    "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "delete", "Device", "diag", "diag_indices",
+    "diag_indices_from", "diagflat", "diagnostics", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "e",
+    "ediff1d", "einsum", "einsum_path", "empty", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs",
+    "fft", "fill_diagonal", "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float32", "float64", "float_power", "floor",
+    "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack", "frombuffer", "fromfunction", "full", "full_like", "gcd", "geomspace",
+    "gradient", "greater", "greater_equal", "heaviside", "histogram", "histogram_bin_edges", "hsplit", "hstack", "hypot", "identity",
+    "iinfo", "imag", "indices", "inf", "inner", "insert", "int16", "int32", "int64", "int8", "interp", "intersect1d", "invert", "isclose",
+    "iscomplex", "iscomplexobj", "isdtype", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj",
+    "isscalar", "ix_", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace", "load", "log",
+    "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace",
+    "mask_indices", "matmul", "matrix_transpose", "matvec", "max", "maximum", "may_share_memory", "mean", "median", "meshgrid", "min",
+    "minimum", "mod", "modf", "moveaxis", "multiply", "nan", "nan_to_num", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax",
+    "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "ndim", "negative",
+    "newaxis", "nextafter", "nonzero", "not_equal", "ones", "ones_like", "outer", "pad", "partition", "percentile", "permute_dims", "pi",
+    "piecewise", "place", "polyfit", "polyval", "positive", "pow", "power", "prod", "ptp", "put", "put_along_axis", "putmask", "quantile",
+    "rad2deg", "radians", "random", "ravel", "ravel_multi_index", "real", "real_if_close", "reciprocal", "remainder", "repeat", "reshape",
+    "resize", "result_type", "right_shift", "rint", "roll", "rollaxis", "rot90", "round", "save", "searchsorted", "select", "setdiff1d",
+    "setxor1d", "shape", "shares_memory", "show_config", "sign", "signbit", "sin", "sinc", "sinh", "size",
+    "sort", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "strict", "subtract", "sum", "swapaxes", "take",
+    "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "trapezoid", "tri", "tril", "tril_indices",
+    "tril_indices_from", "triu", "triu_indices", "triu_indices_from", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8",
+    "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "UniqueAll", "UniqueCounts", "UniqueInverse",
+    "unravel_index", "unstack", "unwrap", "vander", "var", "vdot", "vecdot", "vecmat", "vsplit", "vstack", "where", "zeros", "zeros_like",
+    "__array_api_version__", "__array_namespace_info__", "__version__",
+]  # fmt: skip

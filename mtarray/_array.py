@@ -168,7 +168,7 @@ class Array:
             n, stride, skip = _strides.slice_axis(shape[0], self._strides[0], key)
             return _window(self, (n, *shape[1:]), (stride, *self._strides[1:]), self._offset + skip)
         part = parse(key, shape, self._strides, self._offset, _as_index)
-        if part.__class__ is Basic:
+        if isinstance(part, Basic):
             if not part.shape and not _names_view(key):
                 return fresh(value(_window(self, *part))[()])  # one element is a value, as in NumPy; x[i, ...] is a view
             return _window(self, part.shape, part.strides, part.offset)
@@ -177,7 +177,9 @@ class Array:
     def __setitem__(self, key: Any, item: Any, /) -> None:
         part = parse(key, self._shape, self._strides, self._offset, _as_index)
         target = _window(self, part.shape, part.strides, part.offset)
-        assign(target, item, None if part.__class__ is Basic else part.key)
+        if not part.shape and getattr(item, "shape", ()) and part.__class__ is Basic and not _names_view(key):
+            raise ValueError(f"assignment: an array of shape {item.shape} cannot be written into one element; use x[i, ...] or item[0]")
+        assign(target, item, None if isinstance(part, Basic) else part.key)
 
     def item(self, *index: int) -> Any:
         """The only element, or the one at `index` (flat if one integer is given), as a Python number."""
@@ -210,10 +212,9 @@ class Array:
 
     def _single(self, what: str, complex_allowed: bool = True) -> Any:
         if prod(self._shape) != 1:
-            hint = "; use xp.any() or xp.all()" if what == "bool" else ""
-            raise TypeError(f"{what}() needs an array of one element, not of shape {self._shape}{hint}") if what != "bool" else ValueError(
-                f"the truth value of an array of shape {self._shape} is ambiguous{hint}"
-            )
+            if what == "bool":
+                raise ValueError(f"the truth value of an array of shape {self._shape} is ambiguous; use xp.any() or xp.all()")
+            raise TypeError(f"{what}() needs an array of one element, not of shape {self._shape}")
         if self._dtype in COMPLEX and not complex_allowed:
             raise TypeError(f"{what}() of a {self._dtype} array; take xp.real(x) first")
         return value(self).item()
@@ -570,8 +571,8 @@ def writable(x: Array, where: str = "") -> Any:
     """The elements for writing. The one place where memory is handed out to be changed; ValueError if the window is read-only."""
     if x._readonly:
         raise ValueError(
-            f"{where + ': ' if where else ''}this array of shape {x._shape} is read-only (a broadcast view, or memory lent by someone who forbids "
-            "writing); write to x.copy() instead"
+            f"{where + ': ' if where else ''}this array of shape {x._shape} is read-only (a broadcast view, or memory lent by someone "
+            "who forbids writing); write to x.copy() instead"
         )
     return value(x)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Callable
 from math import prod
 from typing import Any
@@ -21,13 +20,12 @@ _ndarray = np.ndarray
 # NumPy keeps its floating-point error state in a context variable. Setting it directly costs 0.19 us, `np.errstate` 1.1: on
 # arrays of ten elements that is the difference between one and two microseconds for `x + y`.
 try:
-    from numpy._core.umath import _extobj_contextvar, _make_extobj  # type: ignore[attr-defined]
+    from numpy._core.umath import _extobj_contextvar, _make_extobj
 
-    QUIET = _make_extobj(all="ignore")
+    QUIET: Any = _make_extobj(all="ignore")
     set_errors: Callable[[Any], Any] = _extobj_contextvar.set
     reset_errors: Callable[[Any], None] = _extobj_contextvar.reset
 except ImportError:  # a NumPy that keeps it elsewhere
-
     QUIET = None
 
     def set_errors(_: Any) -> Any:
@@ -56,16 +54,14 @@ def run_quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 def lift(x: Any, where: str) -> Array:
     """`x` as an Array: itself, or a window on an ndarray's memory. TypeError for anything else."""
     if x.__class__ is Array:
-        return x  # type: ignore[no-any-return]
+        return x
     if isinstance(x, (np.ndarray, np.generic)):
         if is_strict():
             raise TypeError(f"{where}: a NumPy {type(x).__name__} is not an array of this namespace; use asarray (strict mode)")
         return from_numpy(np.asarray(x))
     if x.__class__ in WEAK_KIND:
         return fresh(np.asarray(x, promote_weak(None, x.__class__)))
-    raise TypeError(
-        f"{where}: expected an array, got {x!r:.80} of type {type(x).__name__}; convert it with mtarray.asarray"
-    )
+    raise TypeError(f"{where}: expected an array, got {x!r:.80} of type {type(x).__name__}; convert it with mtarray.asarray")
 
 
 def _operands(op: Any, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]] | None:
@@ -275,15 +271,21 @@ def inplace_door(op: Any) -> Callable[..., Any]:
     def door(self: Array, other: Any, /) -> Any:
         if other.__class__ is Array and self._whole >= 0 and self._whole == other._whole and other._dtype is self._dtype:
             entry = fast.get(self._dtype)
-            if entry is not None and self._whole < entry[1] and entry[2] is self._dtype and self._shape == other._shape:
-                if self._storage.node is None and other._storage.node is None:
-                    target = writable(self, f"{op.name} in place")
-                    token = set_errors(QUIET)
-                    try:
-                        entry[0](target, other._storage.buffer, target)
-                    finally:
-                        reset_errors(token)
-                    return self
+            if (
+                entry is not None
+                and self._whole < entry[1]
+                and entry[2] is self._dtype
+                and self._shape == other._shape
+                and self._storage.node is None
+                and other._storage.node is None
+            ):
+                target = writable(self, f"{op.name} in place")
+                token = set_errors(QUIET)
+                try:
+                    entry[0](target, other._storage.buffer, target)
+                finally:
+                    reset_errors(token)
+                return self
         return inplace(op, self, other)
 
     return door
@@ -549,44 +551,42 @@ def engine(op: Any, arrays: tuple[Array, ...], static: dict[str, Any]) -> Any:
 
 def select(x: Array, key: tuple[Any, ...]) -> Array:
     """The elements of `x` that index arrays select, as a fresh array."""
-    return fresh(_gather(value(x), key))
+    return fresh(_gathered(value(x), key))
 
 
-def _gather(a: Any, key: tuple[Any, ...]) -> Any:
+def _gathered(a: Any, key: tuple[Any, ...]) -> Any:
     arrays = [(i, k) for i, k in enumerate(key) if k.__class__ is not slice]
     count = len(arrays)
     if a.ndim == 0 or max(a.size, *[getattr(k, "size", 0) for _, k in arrays]) < GATHER_LIMIT:
         return a[key]
-    first, index = arrays[0]
-    if getattr(index, "dtype", None) == bool:
-        # One mask of the leading axes; masks beside other arrays are NumPy's.
-        if count == 1 and first == 0 and 0 < index.ndim and index.shape == a.shape[: index.ndim]:
-            from ._kernels.cpu import select as kernels
+    from ._kernels.cpu import gather, select
 
-            return kernels.mask_select(a, index)
+    first, index = arrays[0]
+    if _is_mask(index):
+        # One mask of the leading axes; masks beside other arrays are NumPy's.
+        if count == 1 and first == 0 and index.ndim > 0 and index.shape == a.shape[: index.ndim]:
+            return select.mask_select(a, index)
     elif count == 1:
         if index.__class__ is not int:
-            from ._kernels.cpu import gather as kernels  # type: ignore[no-redef]
-
-            return kernels.take(a, index, first)
-    elif [i for i, _ in arrays] == list(range(count)) and all(getattr(k, "dtype", None) != bool for _, k in arrays):
-        from ._kernels.cpu import gather as kernels  # type: ignore[no-redef]
-
-        return kernels.gather(a, [np.asarray(k) for _, k in arrays])
+            return gather.take(a, index, first)
+    elif [i for i, _ in arrays] == list(range(count)) and not any(_is_mask(k) for _, k in arrays):
+        return gather.gather(a, [np.asarray(k) for _, k in arrays])
     return a[key]
+
+
+def _is_mask(index: Any) -> bool:
+    return index.__class__ is _ndarray and index.dtype.kind == "b"
 
 
 GATHER_LIMIT = 1 << 14
 
 
 def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
-    """Write `item` into the window `x` (`key`: into the elements that index arrays select of it). The write primitive behind `x[...] = `."""
+    """Write `item` into the window `x` (`key`: into the elements that index arrays select of it). Behind every `x[...] = `."""
     target = writable(x, "assignment")
     if item.__class__ is Array:
         source = value(item)
-    elif item.__class__ in WEAK_KIND:
-        source = item
-    elif isinstance(item, (np.ndarray, np.generic)):
+    elif item.__class__ in WEAK_KIND or isinstance(item, (np.ndarray, np.generic)):
         source = item
     else:
         source = value(_array.xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None))  # bounds are checked there
@@ -627,12 +627,11 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
 
 def _scatter(target: Any, key: tuple[Any, ...], source: Any) -> None:
     mask = key[0]
-    if len(key) == 1 and getattr(mask, "dtype", None) == bool and mask.size >= GATHER_LIMIT and mask.shape == target.shape[: mask.ndim]:
-        if np.ndim(source) <= 1 and mask.ndim == target.ndim:
-            from ._kernels.cpu import select as kernels
+    if len(key) == 1 and _is_mask(mask) and mask.size >= GATHER_LIMIT and mask.shape == target.shape and np.ndim(source) <= 1:
+        from ._kernels.cpu import select
 
-            kernels.mask_assign(target, mask, source)
-            return
+        select.mask_assign(target, mask, source)
+        return
     target[key] = source
 
 

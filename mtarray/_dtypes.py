@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import builtins
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 DType = np.dtype[Any]
 
-bool = np.dtype("bool")  # noqa: A001 - the standard's name
+bool = np.dtype("bool")
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
 uint8, uint16, uint32, uint64 = (np.dtype(f"uint{n}") for n in (8, 16, 32, 64))
 float32, float64 = np.dtype("float32"), np.dtype("float64")
@@ -81,7 +81,7 @@ WEAK_KIND = {_PYTHON_TYPE: rank for rank, _PYTHON_TYPE in enumerate(_PYTHON)}  #
 _WEAK_SAMPLE = {t: t(0) for t in WEAK_KIND}
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote(first: DType, *rest: DType) -> DType:
     """The type that values of all these types are brought to (NumPy's table, mixed kinds included)."""
     for d in rest:
@@ -89,12 +89,17 @@ def promote(first: DType, *rest: DType) -> DType:
     return _BY_CODE[first.str]
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote_weak(strong: DType | None, weak: type) -> DType:
     """Type of an array of type `strong` combined with a Python scalar of type `weak`, whose own width does not count."""
     if strong is None:
         return _PYTHON[weak]
     return _BY_CODE[np.result_type(strong, _WEAK_SAMPLE[weak]).str]
+
+
+def python_dtype(number: Any) -> DType:
+    """The dtype that a Python bool, int, float or complex takes by itself."""
+    return _PYTHON[number.__class__]
 
 
 def same_kind(strong: DType, weak: type) -> builtins.bool:
@@ -108,7 +113,7 @@ def same_kind(strong: DType, weak: type) -> builtins.bool:
     return strong is bool
 
 
-@lru_cache(maxsize=None)
+@cache
 def float_of(d: DType) -> DType:
     """The floating type in which a function like `sin` computes for this type: 8- and 16-bit integers fit float32."""
     if d in FLOATING:
@@ -116,13 +121,13 @@ def float_of(d: DType) -> DType:
     return float32 if d.itemsize <= 2 else float64
 
 
-@lru_cache(maxsize=None)
+@cache
 def real_of(d: DType) -> DType:
     """The type of the real part."""
-    return {complex64: float32, complex128: float64}.get(d, d)
+    return float32 if d is complex64 else float64 if d is complex128 else d
 
 
-@lru_cache(maxsize=None)
+@cache
 def complex_of(d: DType) -> DType:
     """The complex type whose components have this type's precision."""
     return complex64 if d in (float32, complex64) else complex128
@@ -161,13 +166,13 @@ class IInfo:
     dtype: DType
 
 
-@lru_cache(maxsize=None)
+@cache
 def floating_info(d: DType) -> FInfo:
     i = np.finfo(d)
     return FInfo(int(i.bits), float(i.eps), float(i.max), float(i.min), float(i.smallest_normal), real_of(d))
 
 
-@lru_cache(maxsize=None)
+@cache
 def integer_info(d: DType) -> IInfo:
     i = np.iinfo(d)
     return IInfo(int(i.bits), int(i.max), int(i.min), d)

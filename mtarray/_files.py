@@ -15,13 +15,15 @@ _CAST = {"float16": np.dtype("float32"), "bfloat16": np.dtype("float32")}
 
 
 def save(file: Any, x: Any, /, **named: Any) -> None:
-    """Write one array to a `.npy` file, or several by name to a `.npz` file: `save("a.npz", a, weights=w)` names them `arr_0` and `weights`.
+    """Write one array to a `.npy` file, or several to a `.npz` file: `save("a.npz", a, weights=w)` names them `arr_0` and `weights`.
 
     file: a path (the file is replaced only once it is complete) or an open binary file. A path without the ending gets it.
 
     >>> import io, mtarray as xp
     >>> f = io.BytesIO()
-    >>> xp.save(f, xp.arange(3)); _ = f.seek(0); xp.load(f)
+    >>> xp.save(f, xp.arange(3))
+    ... _ = f.seek(0)
+    ... xp.load(f)
     Array([0, 1, 2], shape=(3,), dtype=int64, device='cpu')
     """
     if not named and (not isinstance(file, (str, os.PathLike)) or not str(file).endswith(".npz")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from ._strides import Shape, slice_axis
@@ -20,8 +21,9 @@ class Advanced(NamedTuple):
     """A selection by arrays, of a view: `key` indexes the window (shape, strides, offset).
 
     `key` holds one entry per axis of that window - `slice(None)`, or an integer array - but a boolean array stands for as many
-    axes as it has dimensions. Integers beside arrays count as 0-d index arrays, which is what decides where the axes of the
-    selection go: in the place of the first array if the arrays are adjacent, else in front.
+    axes as it has dimensions, and `...` for none. Integers beside arrays count as 0-d index arrays, which is what decides where
+    the axes of the selection go: in the place of the first array if the arrays are adjacent, else in front. `...` parts arrays
+    that would be adjacent otherwise; it is kept only where that makes a difference.
     """
 
     shape: Shape
@@ -43,12 +45,10 @@ def parse(key: Any, shape: Shape, strides: Shape, offset: int, as_index: Any) ->
     arrays = False
     ellipsis = -1
     used = 0
-    parsed = []
+    parsed: list[Any] = []
     for item in items:
         c = item.__class__
-        if c is slice:
-            used += 1
-        elif c is int:
+        if c is slice or c is int:
             used += 1
         elif item is None:
             pass
@@ -56,7 +56,8 @@ def parse(key: Any, shape: Shape, strides: Shape, offset: int, as_index: Any) ->
             if ellipsis >= 0:
                 raise IndexError("an index can have only one ellipsis ('...')")
             ellipsis = len(parsed)
-        elif c is not bool and hasattr(c, "__index__") and not hasattr(item, "shape"):
+        elif c is not bool and (isinstance(item, Integral) or (hasattr(c, "__index__") and not hasattr(item, "shape"))):
+            # NumPy's integer scalars are integers too, its 0-d arrays are index arrays.
             item = operator.index(item)
             used += 1
         else:
@@ -68,7 +69,9 @@ def parse(key: Any, shape: Shape, strides: Shape, offset: int, as_index: Any) ->
     if used > ndim:
         raise IndexError(f"too many indices: {used} for an array of {ndim} dimensions, shape {shape}")
     fill = [_ALL] * (ndim - used)
-    if ellipsis >= 0:
+    if ellipsis >= 0 and arrays and not fill:
+        pass  # it stands for no axis, but parts the arrays before it from those behind
+    elif ellipsis >= 0:
         parsed[ellipsis : ellipsis + 1] = fill
     else:
         parsed += fill
@@ -122,6 +125,10 @@ def _advanced(parsed: list[Any], shape: Shape, strides: Shape, offset: int) -> A
             offset += skip
             key.append(_ALL)
             axis += 1
+        elif item is Ellipsis:
+            kinds = [k.__class__ is slice for k in key]
+            if False in kinds and kinds[0]:
+                key.append(item)
         elif item.__class__ is int:
             key.append(position(item, shape[axis], axis))
             out_shape.append(shape[axis])
@@ -139,4 +146,6 @@ def _advanced(parsed: list[Any], shape: Shape, strides: Shape, offset: int) -> A
             out_shape += shape[axis : axis + ndim]
             out_strides += strides[axis : axis + ndim]
             axis += ndim
+    if key[-1] is Ellipsis:
+        key.pop()
     return Advanced(tuple(out_shape), tuple(out_strides), offset, tuple(key))

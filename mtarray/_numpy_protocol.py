@@ -110,10 +110,7 @@ def array_function(function: Any, args: Any, kwargs: Any) -> Any:
 
 def _plain_arguments(values: Any) -> bool:
     """Whether our function can be given these: no lists where arrays are meant (NumPy converts those, we ask for `asarray`)."""
-    for v in values:
-        if v.__class__ is list and not any(x.__class__ is Array for x in v):
-            return False
-    return True
+    return not any(v.__class__ is list and not any(x.__class__ is Array for x in v) for v in values)
 
 
 _array.array_ufunc = array_ufunc

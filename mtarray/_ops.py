@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from . import _dispatch
-from ._kernels import settings
 from ._array import Array
 from ._config import config, is_strict
 from ._dtypes import FLOATING, INTEGER_OR_BOOL, SIGNED, UNSIGNED, DType, dtype_of, float_of, int64, uint64
 from ._dtypes import bool as bool_
+from ._kernels import settings
 
 REGISTRY: dict[str, Op] = {}
 
@@ -87,9 +87,27 @@ class Elementwise(Op):
     """An op declared by a scalar function. `twin`: NumPy's function of the same meaning, or None."""
 
     __slots__ = (
-        "scalar_function", "_scalar", "nin", "nout", "dtypes", "standard", "result", "twin", "corrected", "limit", "promotes", "compares", "rule",
-        "validate", "plans", "fast", "errors",
+        "scalar_function", "_scalar", "nin", "nout", "dtypes", "standard", "result", "twin", "corrected", "limit", "promotes", "compares",
+        "rule", "validate", "plans", "fast", "errors",
     )  # fmt: skip
+
+    scalar_function: Callable[..., Any]
+    _scalar: Any
+    nin: int
+    nout: int
+    dtypes: tuple[DType, ...]
+    standard: tuple[DType, ...]
+    result: Callable[[DType], DType]
+    twin: Any
+    corrected: dict[str, Callable[..., Any]]
+    limit: int
+    promotes: bool
+    compares: bool
+    rule: Callable[[tuple[Any, ...]], Any] | None
+    validate: Callable[..., None] | None
+    plans: dict[tuple[Any, ...], Plan]
+    fast: dict[Any, tuple[Any, int, DType, bool]]
+    errors: bool
 
     @property
     def scalar(self) -> Any:
@@ -168,10 +186,14 @@ def elementwise(
     """Declare an op by the scalar function it applies to each element.
 
     dtypes: for which it is defined (a purely floating op converts integers); standard: those of them the standard promises.
-    result: dtype of the result from the dtype computed in. numpy: NumPy's function of the same meaning, which serves small arrays and is the
-    kernel's oracle in tests; corrected: by dtype kind, what serves where NumPy's function departs from the standard. dunder: operator to bind (`"__add__"` binds `__radd__` and `__iadd__` too). limit: elements below which
-    NumPy serves. rule: for ops whose operands do not promote together: (dtypes or scalar types of the operands) -> (dtypes to
-    compute in, dtypes of the results). validate: checks the values of the operands, raising before anything is written.
+    result: dtype of the result from the dtype computed in.
+    numpy: NumPy's function of the same meaning, which serves small arrays and is the kernel's oracle in tests; corrected: by dtype kind, what
+    serves where NumPy's function departs from the standard.
+    dunder: operator to bind (`"__add__"` binds `__radd__` and `__iadd__` too).
+    limit: elements below which NumPy serves.
+    rule: for ops whose operands do not promote together: (dtypes or scalar types of the operands) -> (dtypes to compute in, dtypes of the
+    results).
+    validate: checks the values of the operands, raising before anything is written.
     errors: whether NumPy's integer loops can warn.
     """
 
@@ -232,6 +254,16 @@ class Reduction(Op):
 
     __slots__ = ("scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit", "limits")
 
+    scalar_function: Callable[..., Any]
+    _scalar: Any
+    identity: Any
+    twin: Any
+    dtypes: tuple[DType, ...]
+    standard: tuple[DType, ...]
+    accumulate: Callable[[DType], DType] | None
+    limit: int
+    limits: dict[str, int]
+
     @property
     def scalar(self) -> Any:
         """The combining function, prepared for the kernel generator."""
@@ -246,7 +278,9 @@ class Reduction(Op):
         if d not in self.dtypes:
             raise TypeError(f"{self.name} is not defined for {d}; it takes {_dispatch.names(self.dtypes)}")
         if is_strict() and d not in self.standard:
-            raise TypeError(f"{self.name}: the standard does not define it for {d}, only for {_dispatch.names(self.standard)} (strict mode)")
+            raise TypeError(
+                f"{self.name}: the standard does not define it for {d}, only for {_dispatch.names(self.standard)} (strict mode)"
+            )
 
 
 def wide(d: DType) -> DType:
@@ -269,8 +303,11 @@ def reduction(
 ) -> Callable[[Callable[..., Any]], Callable[..., Array]]:
     """Declare a reduction by the scalar function that combines two values: associative and commutative.
 
-    identity: the result for no elements (None: there is none, and empty arrays are refused). numpy: NumPy's ufunc of the same meaning.
-    accumulate: dtype to combine in, from the operand's; the user may then choose it (`dtype=`). result: dtype of the result if not that. limit: elements below which NumPy serves; limits: by dtype kind.
+    identity: the result for no elements (None: there is none, and empty arrays are refused).
+    numpy: NumPy's ufunc of the same meaning.
+    accumulate: dtype to combine in, from the operand's; the user may then choose it (`dtype=`).
+    result: dtype of the result if not that.
+    limit: elements below which NumPy serves; limits: by dtype kind.
     """
 
     def declare(scalar: Callable[..., Any]) -> Callable[..., Array]:
@@ -341,9 +378,11 @@ class Engine(Op):
 
     __slots__ = ("implementation",)
 
+    implementation: Callable[..., Any]
+
 
 def engine(implementation: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare a hand-written op. Positional parameters of the function are arrays (ndarrays inside, Arrays outside), keyword-only ones are static."""
+    """Declare a hand-written op. Positional parameters are arrays (ndarrays inside, Arrays outside), keyword-only ones are static."""
     op = Engine(implementation.__name__.lstrip("_"), "engine", implementation.__module__)
     op.implementation = implementation
 

@@ -50,6 +50,7 @@ def extent(shape: Shape, strides: Shape) -> tuple[int, int]:
 
 def as_shape(shape: Any, where: str = "shape") -> Shape:
     """A shape from an int or a sequence of ints; negative lengths are refused."""
+    out: Shape
     try:
         out = (operator.index(shape),)
     except TypeError:
@@ -212,7 +213,7 @@ def moved(ndim: int, source: Iterable[int], destination: Iterable[int]) -> Shape
 
 def dense_order(shape: Shape, strides: Shape) -> Shape | None:
     """The permutation of axes in which the window is C-contiguous, or None (gaps, overlaps, negative strides)."""
-    order = sorted(range(len(shape)), key=lambda i: (-strides[i], i) if shape[i] != 1 else (-strides[i], i))
+    order = sorted(range(len(shape)), key=lambda i: (-strides[i], i))
     if is_contiguous(tuple([shape[i] for i in order]), tuple([strides[i] for i in order])):
         return tuple(order)
     return None

@@ -11,7 +11,7 @@ from ._array import Array, broadcast_window, fresh, from_numpy, value, window
 from ._config import is_strict
 from ._devices import device as as_device
 from ._dispatch import lift, run_quietly
-from ._dtypes import COMPLEX, DEFAULT_FLOAT, DEFAULT_INT, INTEGER, DType, dtype_of, promote_weak
+from ._dtypes import COMPLEX, DEFAULT_FLOAT, DEFAULT_INT, INTEGER, DType, dtype_of, promote_weak, python_dtype
 from ._ops import engine
 from ._strides import as_shape
 
@@ -38,7 +38,7 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
     elif obj.__class__ in _SCALARS:
         if copy is False:
             raise ValueError("asarray: copy=False, but a Python number has no memory to share")
-        return fresh(_number(obj, d or promote_weak(None, obj.__class__)))
+        return fresh(_number(obj, d or python_dtype(obj)))
     elif isinstance(obj, np.ndarray):
         x = from_numpy(obj)
     elif isinstance(obj, (list, tuple, range)):
@@ -159,7 +159,9 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         array = np.from_dlpack(x, device=None if int(kind) == 1 else "cpu", copy=copy)
     except (RuntimeError, TypeError) as error:
         if "dtype" in str(error).lower() or "bfloat16" in str(error).lower() or "unsupported" in str(error).lower():
-            raise TypeError(f"from_dlpack: {getattr(x, 'dtype', 'this dtype')} is not a dtype of the standard; cast it first ({error})") from error
+            raise TypeError(
+                f"from_dlpack: {getattr(x, 'dtype', 'this dtype')} is not a dtype of the standard; cast it first ({error})"
+            ) from error
         raise BufferError(f"from_dlpack: {type(x).__name__} on device {(int(kind), index)} was not exported: {error}") from error
     return from_numpy(array)
 
@@ -239,7 +241,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
             fill_value = convert(fill_value, dtype=d)
         fill_value = value(fill_value)
     else:
-        d = promote_weak(None, fill_value.__class__) if dtype is None else dtype_of(dtype)
+        d = python_dtype(fill_value) if dtype is None else dtype_of(dtype)
         fill_value = _number(fill_value, d)
     out = _allocate(shape, d)
     try:
@@ -323,7 +325,9 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
                 info = np.iinfo(d)
                 if not info.min <= end <= info.max:
                     raise OverflowError(f"arange: {end} is out of bounds for {d}")
-            return fresh(np.arange(start, start + n * step, step, dtype=d) if abs(start + n * step) < 1 << 63 else _steps(start, step, n, d))
+            return fresh(
+                np.arange(start, start + n * step, step, dtype=d) if abs(start + n * step) < 1 << 63 else _steps(start, step, n, d)
+            )
         return fresh(_steps(int(start), int(step), n, d))
     return fresh(_steps(start, step, n, d))
 
@@ -452,7 +456,10 @@ def copy(x: Any, /) -> Array:
     """A copy with memory of its own.
 
     >>> import mtarray as xp
-    >>> x = xp.zeros(2); y = xp.copy(x); y[0] = 1; x
+    >>> x = xp.zeros(2)
+    ... y = xp.copy(x)
+    ... y[0] = 1
+    ... x
     Array([0., 0.], shape=(2,), dtype=float64, device='cpu')
     """
     return asarray(x, copy=True)

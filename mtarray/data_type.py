@@ -9,8 +9,8 @@ from ._array import VERSIONS, Array
 from ._devices import CPU, Device
 from ._devices import device as as_device
 from ._devices import devices as all_devices
-from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, WEAK_KIND, DType, FInfo, IInfo, dtype_of, is_kind
 from ._dispatch import common
+from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, WEAK_KIND, DType, FInfo, IInfo, dtype_of, is_kind
 
 
 def _dtype(x: Any, where: str) -> DType:
@@ -31,7 +31,7 @@ def can_cast(from_: Any, to: Any, /) -> bool:
     return _dtypes.promote(a, b) is b
 
 
-def finfo(type: Any, /) -> FInfo:  # noqa: A002
+def finfo(type: Any, /) -> FInfo:
     """Machine limits of a floating dtype (or an array's): bits, eps, max, min, smallest_normal, dtype.
 
     >>> import mtarray as xp
@@ -44,7 +44,7 @@ def finfo(type: Any, /) -> FInfo:  # noqa: A002
     return _dtypes.floating_info(d)
 
 
-def iinfo(type: Any, /) -> IInfo:  # noqa: A002
+def iinfo(type: Any, /) -> IInfo:
     """Range of an integer dtype (or an array's): bits, max, min, dtype.
 
     >>> import mtarray as xp

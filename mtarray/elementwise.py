@@ -9,9 +9,8 @@ import numpy as np
 
 from ._array import Array, component
 from ._dispatch import common, lift
-from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, INTEGER_OR_BOOL, NUMERIC, REAL, REAL_FLOATING, DType
+from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, INTEGER_OR_BOOL, NUMERIC, REAL, REAL_FLOATING, DType, float64, real_of
 from ._dtypes import bool as bool_
-from ._dtypes import float64, real_of
 from ._ops import CHEAP, DEAR, Elementwise, boolean, elementwise
 from ._ops import REGISTRY as _REGISTRY
 
@@ -111,7 +110,7 @@ def _no_negative_exponent(x1: Any, x2: Any) -> None:
 
 
 @elementwise(dtypes=NUMERIC, numpy="power", dunder="__pow__", limit=DEAR, validate=_no_negative_exponent)
-def pow(x1, x2):  # noqa: A001
+def pow(x1, x2):
     """`x1` to the power `x2`, for each pair of elements. ValueError for an integer to a negative integer power.
 
     >>> import mtarray as xp
@@ -144,7 +143,7 @@ def positive(x):
 
 
 @elementwise(dtypes=ALL, standard=NUMERIC, numpy="absolute", dunder="__abs__", limit=CHEAP, result=real_of)
-def abs(x):  # noqa: A001
+def abs(x):
     """Magnitude of each element; of complex elements the modulus, as a real array.
 
     >>> import mtarray as xp
@@ -533,7 +532,7 @@ def _same(x: Any) -> Any:
 
 
 @elementwise(dtypes=NUMERIC, numpy="rint", corrected={"i": _same, "u": _same}, limit=CHEAP)
-def round(x):  # noqa: A001
+def round(x):
     """Each element rounded to the nearest integer-valued number, halves to even; complex parts apart.
 
     >>> import mtarray as xp
@@ -867,7 +866,7 @@ def imag(x: Any, /) -> Array:
     return component(lift(x, "imag"), 1)
 
 
-def clip(x: Any, /, min: Any = None, max: Any = None) -> Array:  # noqa: A002
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Array:
     """Each element brought into [min, max]; None leaves a side open. The bounds are numbers or arrays that broadcast with `x`.
 
     The result has the dtype of `x` where the bounds are of its kind; a bound of a higher kind (a float for integers) promotes.

@@ -29,6 +29,7 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Array:
            [3, 4, 5]], shape=(2, 3), dtype=int64, device='cpu')
     """
     x = lift(x, "reshape")
+    wanted: tuple[int, ...]
     try:
         wanted = (operator.index(shape),)
     except TypeError:
@@ -325,6 +326,7 @@ def repeat_by(x: Any, *counts: Any, axis: int, repeats: int | None = None) -> An
         if counts[0].size and counts[0].min() < 0:
             raise ValueError("repeat: repeats must not be negative")
         return np.repeat(x, counts[0], axis)
+    assert repeats is not None
     if x.nbytes * repeats < _LARGE:
         return np.repeat(x, repeats, axis)
     from ._kernels.cpu import join as joining
@@ -344,5 +346,6 @@ def split_at(x: Array, axis: int, ends: Sequence[int]) -> list[Array]:
 
 
 __all__ = [
-    "concat", "expand_dims", "flip", "matrix_transpose", "moveaxis", "permute_dims", "repeat", "reshape", "roll", "squeeze", "stack", "tile", "unstack",
+    "concat", "expand_dims", "flip", "matrix_transpose", "moveaxis", "permute_dims", "repeat", "reshape", "roll", "squeeze", "stack",
+    "tile", "unstack",
 ]  # fmt: skip

@@ -129,7 +129,7 @@ def places(x1: Any, x2: Any, *, side: str) -> Any:
         from ._kernels.cpu import search
 
         return search.searchsorted(x1, x2, side)
-    return np.asarray(np.searchsorted(x1, x2, side), np.int64)
+    return np.asarray(np.searchsorted(x1, x2, "right" if side == "right" else "left"), np.int64)
 
 
 def _where_rule(key: tuple[Any, ...]) -> Any:

@@ -47,10 +47,10 @@ def distinct(x: Any, *, want: str) -> Any:
 
         out = getattr(sets, f"unique_{want}")(x)
         return out if isinstance(out, tuple) else (out,)
-    full = np.unique(
+    full: Any = np.unique(  # type: ignore[call-overload]
         x, return_index=want == "all", return_inverse=want in ("all", "inverse"), return_counts=want in ("all", "counts"), equal_nan=False
     )
-    return tuple([full[0], *[i.astype(np.int64, copy=False) for i in full[1:]]]) if isinstance(full, tuple) else (full,)
+    return (full[0], *[i.astype(np.int64, copy=False) for i in full[1:]]) if isinstance(full, tuple) else (full,)
 
 
 def _distinct(x: Any, want: str) -> Any:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from ._array import Array
-from ._config import config
+from ._config import config, is_strict
 from ._dispatch import lift
 from ._dtypes import COMPLEX
-from ._config import is_strict
 from ._ops import engine
 from ._strides import axis_of
 

@@ -25,7 +25,7 @@ _ORDERED = (bool_, *REAL)
 
 
 @reduction(identity=0, dtypes=ALL, standard=NUMERIC, numpy="add", accumulate=wide, limits={"f": 1 << 16, "i": 1 << 14, "u": 1 << 14})
-def sum(a, b):  # noqa: A001
+def sum(a, b):
     """Sum of elements along `axis` (an int, a tuple, or None for all).
 
     dtype: of the result and of the additions; by default the array's own, but 64 bits for integers. keepdims: keep the axes with length 1.
@@ -51,7 +51,7 @@ def prod(a, b):
 
 
 @reduction(identity=None, dtypes=_ORDERED, standard=REAL, numpy="maximum", limit=1 << 20, limits={"f": 1 << 19})
-def max(a, b):  # noqa: A001
+def max(a, b):
     """Largest element along `axis` (an int, a tuple, or None for all); NaN if there is one. ValueError for no elements.
 
     >>> import mtarray as xp
@@ -62,7 +62,7 @@ def max(a, b):  # noqa: A001
 
 
 @reduction(identity=None, dtypes=_ORDERED, standard=REAL, numpy="minimum", limit=1 << 20, limits={"f": 1 << 19})
-def min(a, b):  # noqa: A001
+def min(a, b):
     """Smallest element along `axis` (an int, a tuple, or None for all); NaN if there is one. ValueError for no elements.
 
     >>> import mtarray as xp

@@ -15,7 +15,7 @@ from .manipulation import concat
 
 
 @reduction(identity=True, dtypes=ALL, numpy="logical_and", result=bool_, limit=1 << 16, limits={"b": 1 << 22})
-def all(a, b):  # noqa: A001
+def all(a, b):
     """Whether all elements along `axis` (an int, a tuple, or None for all) are true (non-zero); true for none.
 
     >>> import mtarray as xp
@@ -26,7 +26,7 @@ def all(a, b):  # noqa: A001
 
 
 @reduction(identity=False, dtypes=ALL, numpy="logical_or", result=bool_, limit=1 << 16, limits={"b": 1 << 22})
-def any(a, b):  # noqa: A001
+def any(a, b):
     """Whether any element along `axis` (an int, a tuple, or None for all) is true (non-zero); false for none.
 
     >>> import mtarray as xp
