@@ -26,7 +26,8 @@ from numpy import (
     uint64,
 )
 
-from . import _array, _numpy_protocol as _numpy_protocol, _ops, diagnostics, fft, linalg, random
+from . import _array, _ops, diagnostics, fft, linalg, random
+from . import _numpy_protocol as _numpy_protocol
 from ._array import Array
 from ._config import config, strict
 from ._devices import Device

@@ -177,7 +177,7 @@ class Array:
     def __setitem__(self, key: Any, item: Any, /) -> None:
         part = parse(key, self._shape, self._strides, self._offset, _as_index)
         target = _window(self, part.shape, part.strides, part.offset)
-        if not part.shape and getattr(item, "shape", ()) and part.__class__ is Basic and not _names_view(key):
+        if not part.shape and getattr(item, "shape", None) and part.__class__ is Basic and not _names_view(key):
             raise ValueError(f"assignment: an array of shape {item.shape} cannot be written into one element; use x[i, ...] or item[0]")
         assign(target, item, None if isinstance(part, Basic) else part.key)
 

@@ -187,8 +187,8 @@ def elementwise(
 
     dtypes: for which it is defined (a purely floating op converts integers); standard: those of them the standard promises.
     result: dtype of the result from the dtype computed in.
-    numpy: NumPy's function of the same meaning, which serves small arrays and is the kernel's oracle in tests; corrected: by dtype kind, what
-    serves where NumPy's function departs from the standard.
+    numpy: NumPy's function of the same meaning, which serves small arrays and is the kernel's oracle in tests.
+    corrected: by dtype kind, what serves where NumPy's function departs from the standard.
     dunder: operator to bind (`"__add__"` binds `__radd__` and `__iadd__` too).
     limit: elements below which NumPy serves.
     rule: for ops whose operands do not promote together: (dtypes or scalar types of the operands) -> (dtypes to compute in, dtypes of the

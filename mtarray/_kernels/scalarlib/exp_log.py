@@ -128,7 +128,7 @@ def log_special(x, result):
     return sel(x > 0.0, result, sel(x == 0.0, -INF, NAN))
 
 
-def _log_tail(f):
+def log_tail(f):
     """log(1 + f) - f for sqrt(1/2) <= 1 + f < sqrt(2): s (f^2/2 + R(s^2)) - f^2/2 with s = f/(2 + f)."""
     s = f / (f + 2.0)
     z = s * s
@@ -138,7 +138,7 @@ def _log_tail(f):
 
 def _log_plus(ef, f):
     """ef ln2 + log(1 + f), within 0.9 units."""
-    return fma(ef, K.LN2E, f + fma(ef, K.LN2F, _log_tail(f)))
+    return fma(ef, K.LN2E, f + fma(ef, K.LN2F, log_tail(f)))
 
 
 def log(x):
@@ -150,7 +150,7 @@ def _log_base(x, c, cl, unit, unit_l):
     """ef (unit + unit_l) + log(1 + f)(c + cl)."""
     ef, m, _ = split(x)
     f = m - 1.0
-    low = fma(ef, unit_l, fma(_log_tail(f), c, f * cl))
+    low = fma(ef, unit_l, fma(log_tail(f), c, f * cl))
     return log_special(x, fma(ef, unit, fma(f, c, low)))
 
 

@@ -4,6 +4,7 @@ Where one rounding too many would show, a value is kept as an unevaluated sum. A
 """
 
 from . import coefficients as K
+from .exp_log import exp_normal, log_tail
 from .power import pow_special
 from .primitives import (
     INF,
@@ -200,6 +201,27 @@ def atanh(x):
     z = a * a
     far = 0.5 * log1p(2.0 * a / (1.0 - a))
     return sel(x != x, x, copysign(sel(a < 0.5, fma(a * z, poly(z, K.ATANH_S), a), far), x) + sel(a > 1.0, NAN, a.const(-0.0)))
+
+
+def _logaddexp(a, b, unit):
+    """Logarithm in units of log(`unit`) of unit^a + unit^b: a few float64 operations keep it right where it cancels."""
+    a, b = to_f8(a), to_f8(b)
+    m = sel(a > b, a, b)
+    d = sel(a == b, 0.0, fabs(a - b)) * unit
+    e = exp_normal(-sel(d > 700.0, 700.0, d))
+    high = e > 0.41421356237309503
+    f = sel(high, fma(0.5, e, -0.5), e)
+    g = sel(high, K.LN2H, 0.0) + (f + log_tail(f))
+    result = sel(fabs(m) == INF, m, fma(g, 1.0 / unit, m))
+    return to_f4(sel((a != a) | (b != b), NAN, result))
+
+
+def logaddexp(a, b):
+    return _logaddexp(a, b, 1.0)
+
+
+def logaddexp2(a, b):
+    return _logaddexp(a, b, K.LN2H)
 
 
 def hypot(x, y):
