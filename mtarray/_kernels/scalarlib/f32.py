@@ -212,7 +212,7 @@ def _logaddexp(a, b, unit):
     high = e > 0.41421356237309503
     f = sel(high, fma(0.5, e, -0.5), e)
     g = sel(high, K.LN2H, 0.0) + (f + log_tail(f))
-    result = sel(fabs(m) == INF, m, fma(g, 1.0 / unit, m))
+    result = sel(fabs(m) == INF, m, m + g * (1.0 / unit))
     return to_f4(sel((a != a) | (b != b), NAN, result))
 
 
