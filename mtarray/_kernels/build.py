@@ -42,7 +42,7 @@ _MAGIC = b"mtarray kernel 1\n"
 _KEEP_SECONDS = 60 * 86400  # folders of other versions that nobody used for so long are removed
 _LITTER_SECONDS = 3600  # unfinished files of a process that was killed
 
-_lock = threading.RLock()
+lock = threading.RLock()  # of everything that is made once: kernels, folders
 _loaded = {}
 _modules = []
 _counts = {"compilations": 0, "cache_loads": 0}
@@ -51,7 +51,7 @@ _folders = None  # (folder read and written, folder only read or None), once nee
 
 if hasattr(os, "register_at_fork"):
     # A child must not inherit a compiler that another thread was in the middle of.
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
 
 def kernel(name, body, prelude="", fastmath=False):
@@ -65,7 +65,7 @@ def kernel(name, body, prelude="", fastmath=False):
     hit = _loaded.get(memo)
     if hit is not None:
         return hit[0]
-    with _lock:
+    with lock:
         hit = _loaded.get(memo)
         if hit is None:
             hit = _loaded[memo] = _kernel(name, source, fastmath)
@@ -81,7 +81,7 @@ def load(name, source):
     hit = _loaded.get(memo)
     if hit is not None:
         return hit
-    with _lock:
+    with lock:
         hit = _loaded.get(memo)
         if hit is None:
             module = _module(name, source)
@@ -113,7 +113,7 @@ def __getattr__(name):
 def set_cache_dir(path):
     """Keep kernels in `path` from now on (created when missing); None: MTARRAY_CACHE_DIR or the user's cache folder."""
     global _chosen, _folders
-    with _lock:
+    with lock:
         _chosen = None if path is None else os.path.abspath(os.fspath(path))
         _folders = None
 
@@ -121,7 +121,7 @@ def set_cache_dir(path):
 def cache_dir():
     """Folder into which kernels of these versions and this processor are written; a temporary one when the usual one cannot serve."""
     global _folders
-    with _lock:
+    with lock:
         if _folders is None:
             _folders = _choose_folders()
         return _folders[0]

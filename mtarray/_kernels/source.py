@@ -9,6 +9,7 @@ import ast
 import copy
 import functools
 import hashlib
+import os
 import threading
 
 import numpy as np
@@ -18,6 +19,8 @@ from .source_math import SCALARLIB, Reference, library
 from .source_reading import is_math, name_of, read, refuse, returns
 
 _lock = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class Scalar:

@@ -1,7 +1,6 @@
 """Copies between any two layouts and dtypes: contiguous, broadcast, permuted (through register transposes), converting."""
 
 import functools
-import threading
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from .machine import last_level_cache
 CROSSOVER = {"contiguous": 200_000, "convert": 30_000, "permute": 30_000}
 _CHUNK = 1 << 18  # bytes of a contiguous copy that one thread takes at a time
 _BITS = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
-_lock = threading.Lock()
 
 _MEMCPY = "    memcpy(ld64(args) + lo, ld64(args + 8) + lo, hi - lo)"
 # Past the caches: whole cache lines of the destination, the rest around them.

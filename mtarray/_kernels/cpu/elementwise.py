@@ -6,7 +6,6 @@ shapes, strides and sizes only. Chunks depend on sizes only, so results are the 
 
 import functools
 import hashlib
-import threading
 
 import numpy as np
 
@@ -23,7 +22,6 @@ _CHEAP, _DEAR = 1 << 18, 1 << 16
 _CHEAP_MATH = frozenset("fabs maximum minimum fmax fmin copysign floor ceil trunc rint isnan isinf isfinite signbit sign sqrt fma".split())
 _CHUNKS = 64
 _PREPARED = 4096  # launches remembered, by dtypes, shape and strides
-_lock = threading.Lock()
 
 
 class Kernels:
@@ -45,7 +43,7 @@ class Kernels:
         key = (ins, outs, walk.kind, walk.classes, store)
         hit = self._built.get(key)
         if hit is None:
-            with _lock:
+            with build.lock:
                 loop = self._loops.get((ins, outs)) or self._loops.setdefault((ins, outs), self.make(ins, outs))
             body = getattr(loop, walk.kind)(walk.classes, store)
             types = "".join([d.char for d in (*outs, *ins)]).replace("?", "b")
