@@ -470,6 +470,46 @@ def general_door(op: Any) -> Callable[..., Any]:
 # ---------------------------------------------------------------------- reductions and scans
 
 
+def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
+    """The public function of a reduction; those that combine in a dtype of choice take `dtype=`. `result`: dtype of the result if fixed."""
+    fast = op.fast
+
+    def quick(x: Any, axis: Any) -> Any:
+        """The fold of a small whole array over all axes or one, or None."""
+        if x.__class__ is not Array or not 0 < x._whole:
+            return None
+        entry = fast.get(x._dtype)
+        if entry is None or x._whole >= entry[2] or x._storage.node is not None:
+            return None
+        if axis is not None and (axis.__class__ is not int or not -len(x._shape) <= axis < len(x._shape)):
+            return None
+        token = set_errors(QUIET)
+        try:
+            folded = entry[0](x._storage.buffer, axis, entry[1])
+        finally:
+            reset_errors(token)
+        return fresh(folded)
+
+    if op.accumulate is None:
+
+        def door(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
+            out = None if keepdims else quick(x, axis)
+            if out is None:
+                x = lift(x, op.name)
+                out = reduce(op, x, axis, x._dtype, result, keepdims)
+            return out
+    else:
+
+        def door(x: Any, /, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:  # type: ignore[misc]
+            out = None if keepdims or dtype is not None else quick(x, axis)
+            if out is None:
+                x = lift(x, op.name)
+                out = reduce(op, x, axis, op.accumulate(x._dtype) if dtype is None else dtype_of(dtype), None, keepdims)
+            return out
+
+    return door
+
+
 def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None, keepdims: bool) -> Array:
     """Fold the axes of `x` with a declared reduction, combining in the dtype `accumulate`."""
     if x._dtype not in op.standard or x._dtype not in op.dtypes:
@@ -639,5 +679,3 @@ COPY_LIMIT = 1 << 16
 
 _array.select = select
 _array.assign = assign
-
-__all__ = ["Array", "dtype_of", "window"]

@@ -252,7 +252,7 @@ def publish(op: Op, door: Callable[..., Any], declaration: Callable[..., Any]) -
 class Reduction(Op):
     """An op that folds axes (or, of kind "scan", runs along one) with a scalar function of two values. `twin`: NumPy's ufunc of it."""
 
-    __slots__ = ("scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit", "limits")
+    __slots__ = ("scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit", "limits", "fast")
 
     scalar_function: Callable[..., Any]
     _scalar: Any
@@ -263,6 +263,7 @@ class Reduction(Op):
     accumulate: Callable[[DType], DType] | None
     limit: int
     limits: dict[str, int]
+    fast: dict[DType, tuple[Any, DType | None, int]]
 
     @property
     def scalar(self) -> Any:
@@ -272,6 +273,14 @@ class Reduction(Op):
 
             self._scalar = Scalar(self.scalar_function)
         return self._scalar
+
+    def refresh(self) -> None:
+        """Fill the table of the hot path: for each promised dtype NumPy's fold, the dtype it combines in, and below which size it serves."""
+        self.fast.clear()
+        if config.kernels == "auto" and self.twin is not None:
+            for d in self.standard:
+                wider = None if self.accumulate is None else self.accumulate(d)
+                self.fast[d] = (self.twin.reduce, wider, self.limits.get(d.kind, self.limit))
 
     def accept(self, d: DType) -> None:
         """TypeError unless the op is defined for this dtype."""
@@ -315,18 +324,7 @@ def reduction(
         op.limits = limits or {}
         op.accumulate = accumulate
 
-        if accumulate is not None:
-
-            def door(x: Any, /, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
-                x = _dispatch.lift(x, op.name)
-                return _dispatch.reduce(op, x, axis, accumulate(x.dtype) if dtype is None else dtype_of(dtype), None, keepdims)
-        else:
-
-            def door(x: Any, /, axis: Any = None, keepdims: bool = False) -> Array:  # type: ignore[misc]
-                x = _dispatch.lift(x, op.name)
-                return _dispatch.reduce(op, x, axis, x.dtype, result, keepdims)
-
-        return _named(op, door, scalar)
+        return _named(op, _dispatch.reduction_door(op, result), scalar)
 
     return declare
 
@@ -359,6 +357,7 @@ def _folding(scalar: Any, kind: str, identity: Any, dtypes: Any, standard: Any, 
     op.twin = getattr(np, numpy) if numpy else None
     op.limit = limit
     op.limits = {}
+    op.fast = {}
     op.parameters = ("x",)
     return op
 
@@ -396,7 +395,7 @@ def _refresh_all(name: str, value: Any) -> None:
     settings.set(name, value)
     if name == "kernels":
         for op in REGISTRY.values():
-            if isinstance(op, Elementwise):
+            if isinstance(op, Elementwise) or (isinstance(op, Reduction) and op.kind == "reduction"):
                 op.refresh()
 
 
