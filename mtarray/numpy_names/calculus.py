@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._array import Array
-from .._dtypes import COMPLEX, FLOATING, float64, promote
+from .._dtypes import COMPLEX, FLOATING, WEAK_KIND, float64, promote
 from .._ops import engine
 from .._strides import axes_of, axis_of
 from ..creation import broadcast_to
@@ -106,17 +106,18 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 
 
 def _distances(d: Any, n: int, a: int) -> Any:
-    """A number, or the array of distances between neighbours."""
+    """One distance for all neighbours (a number or a 0-d array), or the one-dimensional array of them."""
+    if d.__class__ in WEAK_KIND:
+        return d
     x = operand(d, "gradient")
     if x.ndim == 0:
-        return x.item()
+        return x
     if x.ndim > 1:
         raise ValueError(f"gradient: coordinates of shape {x.shape} must be a number or one-dimensional")
     if x.shape != (n,):
         raise ValueError(f"gradient: {x.shape[0]} coordinates for axis {a} of length {n}")
     steps = diff(floating(x))
-    first = float(steps[0]) if steps.size else 1.0
-    return first if bool(_all(equal(steps, first))) else steps
+    return steps[0] if steps.size and bool(_all(equal(steps, steps[0]))) else steps
 
 
 def _slope(f: Array, a: int, d: Any, edge_order: int) -> Array:
@@ -129,10 +130,10 @@ def _slope(f: Array, a: int, d: Any, edge_order: int) -> Array:
         index[a] = slice(start, stop)
         return f[tuple(index)]
 
-    uniform = d.__class__ is not Array
+    uniform = getattr(d, "ndim", 0) == 0
     along = (1,) * a + (-1,) + (1,) * (f.ndim - a - 1)
     if uniform:
-        inner = divide(subtract(at(2), at(None, -2)), 2.0 * d)
+        inner = divide(subtract(at(2), at(None, -2)), d * 2.0)
         left = right = first = last = d
     else:
         h1, h2 = reshape(d[:-1], along), reshape(d[1:], along)
@@ -141,8 +142,8 @@ def _slope(f: Array, a: int, d: Any, edge_order: int) -> Array:
             add(multiply(divide(-h2, multiply(h1, total)), at(None, -2)), multiply(divide(subtract(h2, h1), multiply(h1, h2)), at(1, -1))),
             multiply(divide(h1, multiply(h2, total)), at(2)),
         )
-        first, last = float(d[0]), float(d[-1])
-        left, right = (float(d[1]), float(d[-2])) if n > 2 else (first, last)
+        first, last = d[0], d[-1]
+        left, right = (d[1], d[-2]) if n > 2 else (first, last)
     if edge_order == 1:
         begin, end = divide(subtract(at(1, 2), at(0, 1)), first), divide(subtract(at(-1), at(-2, -1)), last)
     else:
@@ -151,7 +152,7 @@ def _slope(f: Array, a: int, d: Any, edge_order: int) -> Array:
     return concat([begin, inner, end], axis=a).astype(f.dtype, copy=False)
 
 
-def _edge(steps: tuple[float, float], f0: Array, f1: Array, f2: Array, uniform: bool) -> Array:
+def _edge(steps: tuple[Any, Any], f0: Array, f1: Array, f2: Array, uniform: bool) -> Array:
     """The slope at the first of three samples, of the parabola through them."""
     h1, h2 = steps
     if uniform:

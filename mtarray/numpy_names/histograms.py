@@ -242,7 +242,7 @@ def _limits(x: Array, limits: Any, where_: str) -> tuple[Any, Any]:
 
 def _even(first: Any, last: Any, count: int, x: Array) -> Array:
     d = x.dtype if x.dtype in FLOATING else float64
-    return linspace(first, last, count + 1, dtype=d)
+    return linspace(first, last, count + 1, dtype=d, device=x.device)
 
 
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> tuple[Array, Array]:
@@ -279,7 +279,7 @@ def _counted(place: Array, w: Array | None, length: int) -> Array:
     if w is None:
         return tally(place, length=length)
     if w.dtype in COMPLEX:
-        out = zeros(length, dtype=complex128)
+        out = zeros(length, dtype=complex128, device=w.device)
         real(out)[...] = tally_weights(place, real(w).astype(float64), length=length)
         imag(out)[...] = tally_weights(place, imag(w).astype(float64), length=length)
         return out.astype(w.dtype, copy=False)

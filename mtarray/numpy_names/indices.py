@@ -152,7 +152,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
         raise ValueError(f"apply_along_axis: an array of shape {arr.shape} has no lines along axis {axis}")
     results = [operand(func1d(rest[(*place, slice(None))], *args, **kwargs), "apply_along_axis") for place in np.ndindex(lanes)]
     first = results[0]
-    out = empty((len(results), *first.shape), dtype=first.dtype)
+    out = empty((len(results), *first.shape), dtype=first.dtype, device=first.device)
     for i, r in enumerate(results):
         out[i, ...] = r
     out = reshape(out, lanes + first.shape)

@@ -149,7 +149,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
                 if not -n <= i < n:
                     raise IndexError(f"delete: index {i} is out of bounds for axis {a} with size {n}")
             keep[where.reshape(-1)] = False
-    return take(arr, asarray(np.flatnonzero(keep)), axis=a)
+    return take(arr, asarray(np.flatnonzero(keep), device=arr.device), axis=a)
 
 
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
@@ -186,11 +186,11 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
         places[order] += np.arange(where.size)
     old = np.ones(n + places.size, bool)
     old[places] = False
-    out = empty(arr.shape[:a] + (old.size,) + arr.shape[a + 1 :], dtype=arr.dtype)
+    out = empty(arr.shape[:a] + (old.size,) + arr.shape[a + 1 :], dtype=arr.dtype, device=arr.device)
     index: list[Any] = [slice(None)] * arr.ndim
-    index[a] = asarray(places.astype(np.int64))
+    index[a] = asarray(places.astype(np.int64), device=arr.device)
     out[tuple(index)] = values
-    index[a] = asarray(np.flatnonzero(old))
+    index[a] = asarray(np.flatnonzero(old), device=arr.device)
     out[tuple(index)] = arr
     return out
 

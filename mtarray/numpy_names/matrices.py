@@ -55,7 +55,7 @@ def diag(v: Any, k: int = 0) -> Array:
     if v.ndim != 1:
         raise ValueError(f"diag: v must have 1 or 2 dimensions, it has shape {v.shape}")
     n = v.shape[0] + abs(k)
-    out = zeros((n, n), dtype=v.dtype)
+    out = zeros((n, n), dtype=v.dtype, device=v.device)
     diagonal_window(out, k, 0, 1)[...] = v
     return out
 
@@ -104,7 +104,7 @@ def fill_diagonal(a: Array, val: Any, wrap: bool = False) -> None:
     count = len(places[0])
     if values.size > 1:
         values = reshape(values, (-1,))
-        values = values[arange(count) % values.size]
+        values = values[arange(count, device=values.device) % values.size]
     a[tuple([operand(p, "fill_diagonal") for p in places])] = values if values.ndim < 2 else reshape(values, ())
 
 

@@ -88,7 +88,7 @@ def lexsort(keys: Any, axis: int = -1) -> Array:
         if k.shape != ks[0].shape:
             raise ValueError(f"lexsort: keys have shapes {ks[0].shape} and {k.shape}; they must have one shape")
     if ks[0].ndim == 0:
-        return zeros((), dtype=int64)
+        return zeros((), dtype=int64, device=ks[0].device)
     a = axis_of(axis, ks[0].ndim)
     order = argsort(ks[0], axis=a, stable=True)
     for k in ks[1:]:
@@ -165,17 +165,18 @@ def _unique_slices(x: Array, a: int) -> tuple[Any, ...]:
     n = x.shape[0]
     rows = reshape(x, (n, x.size // n if n else 0))
     if rows.shape[1] == 0:
-        order, fresh = arange(n), arange(n) < 1
+        order = arange(n, device=x.device)
+        fresh = order < 1
     else:
         order = lexsort([rows[:, j] for j in range(rows.shape[1] - 1, -1, -1)])
         s = take(rows, order, axis=0)
         differ = not_equal(s[1:], s[:-1])
-        fresh = concat([asarray([True] if n else [], dtype=bool_), _any(differ, axis=1)])
+        fresh = concat([asarray([True] if n else [], dtype=bool_, device=x.device), _any(differ, axis=1)])
     first = nonzero(fresh)[0]
     index = take(order, first, axis=0)
-    inverse = empty(n, dtype=int64)
+    inverse = empty(n, dtype=int64, device=x.device)
     inverse[order] = cumulative_sum(fresh.astype(int64), axis=0) - 1
-    counts = diff(concat([first, asarray([n])]))
+    counts = diff(concat([first, asarray([n], device=x.device)]))
     return moveaxis(take(x, index, axis=0), 0, a), index, inverse, counts
 
 
@@ -246,7 +247,7 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Array:
     s = sort(concat([x, y]))
     if s.size == 0:
         return s
-    edge = asarray([True])
+    edge = asarray([True], device=s.device)
     differs = concat([edge, not_equal(s[1:], s[:-1]), edge])
     return s[logical_and(differs[1:], differs[:-1])]
 

@@ -11,7 +11,7 @@ from .._array import Array
 from ..creation import arange, asarray, empty, zeros
 from ..elementwise import add, floor_divide, multiply, remainder, round, subtract
 from ..indexing import take
-from ..manipulation import concat, moveaxis, reshape
+from ..manipulation import concat, expand_dims, moveaxis, reshape
 from ..searching import where
 from ..statistical import max, mean, min
 from ._operands import operand
@@ -105,7 +105,7 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
 
 
 def _bordered(x: Array, widths: list[tuple[int, int]], blank: Callable[..., Array]) -> tuple[Array, tuple[slice, ...]]:
-    out = blank(tuple([before + n + after for n, (before, after) in zip(x.shape, widths)]), dtype=x.dtype)
+    out = blank(tuple([before + n + after for n, (before, after) in zip(x.shape, widths)]), dtype=x.dtype, device=x.device)
     inner = tuple([slice(before, before + n) for n, (before, _) in zip(x.shape, widths)])
     out[inner] = x
     return out, inner
@@ -122,14 +122,14 @@ def _constant(x: Array, widths: list[tuple[int, int]], values: list[tuple[Any, A
         index: list[Any] = [slice(None)] * a + [slice(None), *inner[a + 1 :]]
         for edge, v in ((slice(None, inner[a].start), low), (slice(inner[a].stop, None), high)):
             index[a] = edge
-            out[tuple(index)] = asarray(v).astype(x.dtype)
+            out[tuple(index)] = asarray(v, device=x.device).astype(x.dtype)
     return out
 
 
 def _repeated(x: Array, a: int, before: int, after: int, mode: str, kind: str) -> Array:
     """The axis continued by its own elements: which ones is a function of the position alone."""
     n = x.shape[a]
-    i = arange(-before, n + after)
+    i = arange(-before, n + after, device=x.device)
     if mode == "edge" or (mode == "reflect" and n == 1):
         return take(x, where(i < 0, 0, where(i >= n, n - 1, i)), axis=a)
     if mode == "wrap":
@@ -145,10 +145,12 @@ def _repeated(x: Array, a: int, before: int, after: int, mode: str, kind: str) -
         return out
     # An odd reflection turns the values about the end too, so that every period rises by twice the distance of the ends.
     along = (1,) * a + (-1,) + (1,) * (x.ndim - a - 1)
-    first, last = take(x, arange(1), axis=a), take(x, arange(n - 1, n), axis=a)
-    turned = where(reshape(back, along), subtract(multiply(last, asarray(2).astype(x.dtype)), out), out)
+    first, last = _ends(x, a)
+    first, last = expand_dims(first, a), expand_dims(last, a)
+    two = asarray(2, device=x.device).astype(x.dtype)
+    turned = where(reshape(back, along), subtract(multiply(last, two), out), out)
     rounds = reshape(floor_divide(i, period), along).astype(x.dtype)
-    return add(turned, multiply(rounds, multiply(subtract(last, first), asarray(2).astype(x.dtype))))
+    return add(turned, multiply(rounds, multiply(subtract(last, first), two)))
 
 
 def _ends(x: Array, a: int) -> tuple[Array, Array]:
@@ -163,9 +165,9 @@ def _ramp(x: Array, a: int, before: int, after: int, ends: tuple[Any, Any]) -> A
     first, last = _ends(x, a)
     parts = [x]
     if before:
-        parts.insert(0, moveaxis(line(asarray(ends[0]), first, before, False, x.dtype), 0, a))
+        parts.insert(0, moveaxis(line(asarray(ends[0], device=x.device), first, before, False, x.dtype), 0, a))
     if after:
-        ramp = line(asarray(ends[1]), last, after, False, x.dtype)
+        ramp = line(asarray(ends[1], device=x.device), last, after, False, x.dtype)
         parts.append(moveaxis(ramp[::-1], 0, a))
     return concat(parts, axis=a)
 
@@ -187,7 +189,7 @@ def _statistic(x: Array, a: int, before: int, after: int, statistic: Callable[..
         if x.dtype.kind in "iu" and v.dtype.kind == "f":
             v = round(v)
         v = v.astype(x.dtype, copy=False)
-        border = take(v, zeros(width, dtype=np.int64), axis=a)
+        border = take(v, zeros(width, dtype=np.int64, device=x.device), axis=a)
         parts.insert(0, border) if side == 0 else parts.append(border)
     return concat(parts, axis=a)
 

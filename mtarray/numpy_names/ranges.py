@@ -19,7 +19,7 @@ def line(start: Array, stop: Array, num: int, endpoint: bool = True, dtype: DTyp
     d = promote(start.dtype, stop.dtype, float64) if dtype is None else promote(dtype, float64)
     start, stop = start.astype(d, copy=False), stop.astype(d, copy=False)
     span = subtract(stop, start)
-    i = reshape(arange(num, dtype=float64), (num,) + (1,) * span.ndim)
+    i = reshape(arange(num, dtype=float64, device=span.device), (num,) + (1,) * span.ndim)
     if steps > 0:
         step = divide(span, float(steps))
         # A step that underflows to 0 would lose the span.
@@ -116,7 +116,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
         raise ValueError(f"vander: x must be one-dimensional, it has shape {x.shape}")
     n = x.shape[0] if N is None else N
     d = promote(x.dtype, int64)
-    columns = [full(x.shape, 1, dtype=d)]
+    columns = [full(x.shape, 1, dtype=d, device=x.device)]
     for _ in range(1, n):
         columns.append(multiply(columns[-1], x))
     out = stack(columns, axis=1)[:, :n]

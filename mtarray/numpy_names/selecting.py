@@ -30,7 +30,7 @@ def argwhere(a: Any) -> Array:
     """
     a = operand(a, "argwhere")
     if a.ndim == 0:
-        return zeros((int(bool(a)), 0), dtype=int64)
+        return zeros((int(bool(a)), 0), dtype=int64, device=a.device)
     return stack(nonzero(a), axis=1)
 
 
@@ -124,9 +124,9 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
             raise TypeError(f"select: condition {i} has dtype {c.dtype}; it must be boolean")
     d = _common(choices)
     shape = broadcast_shape(*[c.shape for c in conditions], *[getattr(c, "shape", ()) for c in choices])
-    out = broadcast_to(asarray(choices[-1]).astype(d, copy=False), shape)
+    out = broadcast_to(asarray(choices[-1], device=conditions[0].device).astype(d, copy=False), shape)
     for condition, choice in zip(reversed(conditions), reversed(choices[:-1])):
-        out = where(condition, asarray(choice).astype(d, copy=False), out)
+        out = where(condition, asarray(choice, device=condition.device).astype(d, copy=False), out)
     return out if conditions and out.flags.writeable else out.copy()
 
 
@@ -163,7 +163,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Ar
         conditions.append(logical_not(rest))
     elif len(funclist) != len(conditions):
         raise ValueError(f"piecewise: {len(conditions)} conditions with {len(funclist)} functions; give as many, or one more")
-    out = zeros(x.shape, dtype=x.dtype)
+    out = zeros(x.shape, dtype=x.dtype, device=x.device)
     for condition, function in zip(conditions, funclist):
         if isinstance(function, Callable):  # type: ignore[arg-type]
             chosen = x[condition]
@@ -227,7 +227,7 @@ def _write(a: Array, i: Array, values: Array) -> None:
     if not values.size:
         return
     if values.size != 1:
-        values = take(values, remainder(arange(i.size), values.size), axis=0)
+        values = take(values, remainder(arange(i.size, device=i.device), values.size), axis=0)
     else:
         values = values[0]
     if a.ndim == 1:
@@ -302,7 +302,7 @@ def put_along_axis(arr: Array, indices: Any, values: Any, axis: int | None) -> N
     a = axis_of(axis, arr.ndim)
     if i.ndim != arr.ndim:
         raise ValueError(f"put_along_axis: arr has shape {arr.shape}, indices {i.shape}; they must have as many dimensions")
-    key: list[Any] = [reshape(arange(n), (1,) * k + (-1,) + (1,) * (arr.ndim - k - 1)) for k, n in enumerate(arr.shape)]
+    key: list[Any] = [reshape(arange(n, device=i.device), (1,) * k + (-1,) + (1,) * (arr.ndim - k - 1)) for k, n in enumerate(arr.shape)]
     key[a] = i
     arr[tuple(key)] = values
 

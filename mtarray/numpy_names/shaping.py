@@ -166,7 +166,7 @@ def resize(a: Any, new_shape: Any) -> Array:
     shape = as_shape(new_shape, "new_shape")
     n = prod(shape)
     if a.size == 0 or n == 0:
-        return zeros(shape, dtype=a.dtype)
+        return zeros(shape, dtype=a.dtype, device=a.device)
     whole = concat([a] * -(-n // a.size))
     return reshape(whole[:n], shape)
 

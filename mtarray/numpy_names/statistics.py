@@ -73,7 +73,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     if weights is None:
         out = mean(a, axis=axis, keepdims=keepdims)
         count = a.size / out.size if out.size else 0
-        return (out, broadcast_to(asarray(count, dtype=out.dtype), out.shape)) if returned else out
+        return (out, broadcast_to(asarray(count, dtype=out.dtype, device=out.device), out.shape)) if returned else out
     w = operand(weights, "average")
     axes = axes_of(axis, a.ndim)
     if w.shape != a.shape:
@@ -343,22 +343,18 @@ def cov(
     a = None if aweights is None else _observation_weights(aweights, n, "aweights")
     w = f if a is None else a if f is None else multiply(f, a)
     if w is None:
-        center, total = mean(x, axis=1, keepdims=True), float(n)
+        center, degrees = mean(x, axis=1, keepdims=True), max(n - ddof, 0)
     else:
-        total = float(_sum(w))
-        if total == 0:
+        total = _sum(w)
+        if bool(equal(total, 0)):
             raise ZeroDivisionError("cov: the weights sum to zero")
         center = divide(_sum(multiply(x, w), axis=1, keepdims=True), total)
-    if w is None or ddof == 0:
-        degrees = total - (ddof if w is None else 0)
-    elif a is None:
-        degrees = total - ddof
-    else:
-        degrees = total - ddof * float(_sum(multiply(w, a))) / total
+        spare = 0.0 if ddof == 0 else float(ddof) if a is None else divide(multiply(_sum(multiply(w, a)), ddof), total)
+        degrees = maximum(subtract(total, spare), 0.0)
     apart = subtract(x, center)
     scaled = apart if w is None else multiply(apart, w)
     out = matmul(apart, conj(scaled).T)
-    out = divide(out, max(degrees, 0.0))
+    out = divide(out, degrees)
     return reshape(out, ()) if out.size == 1 else out
 
 
