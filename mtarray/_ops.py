@@ -17,10 +17,12 @@ from ._kernels import settings
 
 REGISTRY: dict[str, Op] = {}
 
-# Elements below which NumPy's own loop is faster than a parallel kernel, by what an element costs. Measured with warm workers.
-CHEAP = 1 << 16  # add, less, where: bound by memory
-MEDIUM = 1 << 15  # sqrt, divide, floor
-DEAR = 1 << 13  # exp, sin, pow: tens of cycles an element
+# Bytes (elements times the widest dtype) below which NumPy's own loop is faster than a kernel on two cores, launch included: measured
+# with warm workers, by what an element costs.
+CHEAP = 1 << 20  # add, less: bound by memory; NumPy does 100k float32 in 10 us, as long as a launch takes
+MEDIUM = 1 << 18
+DEAR = 1 << 17  # exp, log: tens of cycles, but vectorised in NumPy too
+SLOW = 1 << 15  # sqrt, where, floor_divide, hypot: NumPy's loop is not vectorised, or badly
 
 
 class Op:
@@ -62,7 +64,7 @@ class Plan:
         )
         if all(k.__class__ is type for k in key):
             self.direct = False
-        self.limit = limit if config.kernels == "auto" else 0
+        self.limit = limit // max(d.itemsize for d in ins + outs) if config.kernels == "auto" else 0
         self.promised = _is_promised(op, key)
         self.kernel: Any = None
 
@@ -151,7 +153,7 @@ class Elementwise(Op):
             if self.validate is not None and d not in FLOATING:
                 continue
             if plan.ins[0] is d and plan.twin.__class__ is np.ufunc:
-                entry = (plan.twin, self.limit, plan.outs[0], self.errors or d in FLOATING)
+                entry = (plan.twin, plan.limit, plan.outs[0], self.errors or d in FLOATING)
                 self.fast[d] = entry
                 if self.nin == 2 and not self.compares:
                     for python in (float, int):
@@ -190,7 +192,7 @@ def elementwise(
     numpy: NumPy's function of the same meaning, which serves small arrays and is the kernel's oracle in tests.
     corrected: by dtype kind, what serves where NumPy's function departs from the standard.
     dunder: operator to bind (`"__add__"` binds `__radd__` and `__iadd__` too).
-    limit: elements below which NumPy serves.
+    limit: bytes of its widest operand below which NumPy serves.
     rule: for ops whose operands do not promote together: (dtypes or scalar types of the operands) -> (dtypes to compute in, dtypes of the
     results).
     validate: checks the values of the operands, raising before anything is written.
@@ -307,7 +309,7 @@ def reduction(
     numpy: str | None = None,
     accumulate: Callable[[DType], DType] | None = None,
     result: DType | None = None,
-    limit: int = MEDIUM,
+    limit: int = 1 << 15,
     limits: dict[str, int] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Array]]:
     """Declare a reduction by the scalar function that combines two values: associative and commutative.
@@ -330,7 +332,7 @@ def reduction(
 
 
 def scan(
-    *, identity: Any, dtypes: tuple[DType, ...], numpy: str | None = None, accumulate: Callable[[DType], DType] = wide, limit: int = MEDIUM
+    *, identity: Any, dtypes: tuple[DType, ...], numpy: str | None = None, accumulate: Callable[[DType], DType] = wide, limit: int = 1 << 15
 ) -> Callable[[Callable[..., Any]], Callable[..., Array]]:
     """Declare a cumulative op by the associative scalar function that combines two values."""
 

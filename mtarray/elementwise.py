@@ -11,7 +11,7 @@ from ._array import Array, component
 from ._dispatch import common, lift
 from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, INTEGER_OR_BOOL, NUMERIC, REAL, REAL_FLOATING, DType, float64, real_of
 from ._dtypes import bool as bool_
-from ._ops import CHEAP, DEAR, Elementwise, boolean, elementwise
+from ._ops import CHEAP, DEAR, SLOW, Elementwise, boolean, elementwise
 from ._ops import REGISTRY as _REGISTRY
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
@@ -80,7 +80,7 @@ def _floor_divide(x1: Any, x2: Any) -> Any:
     return np.where(special, np.floor(x1 / x2), out) if special.any() else out
 
 
-@elementwise(dtypes=REAL, numpy="floor_divide", corrected={"f": _floor_divide}, dunder="__floordiv__", limit=DEAR, errors=True)
+@elementwise(dtypes=REAL, numpy="floor_divide", corrected={"f": _floor_divide}, dunder="__floordiv__", limit=SLOW, errors=True)
 def floor_divide(x1, x2):
     """Largest integer-valued number not above `x1 / x2`, for each pair of elements.
 
@@ -93,7 +93,7 @@ def floor_divide(x1, x2):
     return math.floor_divide(x1, x2)
 
 
-@elementwise(dtypes=REAL, numpy="remainder", dunder="__mod__", limit=DEAR, errors=True)
+@elementwise(dtypes=REAL, numpy="remainder", dunder="__mod__", limit=SLOW, errors=True)
 def remainder(x1, x2):
     """Remainder of division, with the sign of `x2` (Python's `%`). Integers modulo 0 give 0.
 
@@ -109,7 +109,22 @@ def _no_negative_exponent(x1: Any, x2: Any) -> None:
         raise ValueError("pow: integers to negative integer powers are not integers; cast the base to a floating dtype")
 
 
-@elementwise(dtypes=NUMERIC, numpy="power", dunder="__pow__", limit=DEAR, validate=_no_negative_exponent)
+def _power(x1: Any, x2: Any) -> Any:
+    out = np.power(x1, x2)
+    if np.size(x2) == 1 and np.all(np.equal(x2, 0.5)):
+        # NumPy takes the square root then, which differs from the power at -0 and -inf.
+        out = np.where(np.isinf(x1), np.inf, out + 0.0).astype(out.dtype)
+    return out
+
+
+def _complex_power(x1: Any, x2: Any) -> Any:
+    d = np.result_type(x1, x2)  # in complex64 NumPy loses digits to the logarithm
+    return np.power(x1, x2, dtype=np.complex128).astype(d)
+
+
+@elementwise(
+    dtypes=NUMERIC, numpy="power", corrected={"f": _power, "c": _complex_power}, dunder="__pow__", limit=DEAR, validate=_no_negative_exponent
+)
 def pow(x1, x2):
     """`x1` to the power `x2`, for each pair of elements. ValueError for an integer to a negative integer power.
 
@@ -201,7 +216,7 @@ def reciprocal(x):
 # ---------------------------------------------------------------------- powers, exponentials, logarithms
 
 
-@elementwise(dtypes=FLOATING, numpy="sqrt")
+@elementwise(dtypes=FLOATING, numpy="sqrt", limit=SLOW)
 def sqrt(x):
     """Square root of each element; NaN for negative real ones.
 
@@ -307,7 +322,7 @@ def log10(x):
     return math.log10(x)
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="logaddexp", limit=DEAR)
+@elementwise(dtypes=REAL_FLOATING, numpy="logaddexp", limit=SLOW)
 def logaddexp(x1, x2):
     """log(exp(x1) + exp(x2)) without overflow.
 
@@ -318,7 +333,7 @@ def logaddexp(x1, x2):
     return math.logaddexp(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="hypot", limit=DEAR)
+@elementwise(dtypes=REAL_FLOATING, numpy="hypot", limit=SLOW)
 def hypot(x1, x2):
     """sqrt(x1**2 + x2**2) without overflow.
 
@@ -406,7 +421,7 @@ def atan(x):
     return math.atan(x)
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="arctan2", limit=DEAR)
+@elementwise(dtypes=REAL_FLOATING, numpy="arctan2", limit=SLOW)
 def atan2(x1, x2):
     """Angle of the point (x2, x1) in radians from -pi to pi: the inverse tangent of x1 / x2 in the right quadrant.
 

@@ -11,7 +11,7 @@ from ._config import config
 from ._dispatch import common, lift
 from ._dtypes import ALL, COMPLEX, int64
 from ._dtypes import bool as bool_
-from ._ops import CHEAP, elementwise, engine
+from ._ops import SLOW, elementwise, engine
 from ._strides import axes_of, axis_of
 from .elementwise import not_equal
 from .manipulation import reshape
@@ -141,7 +141,7 @@ def _choose(condition: Any, x1: Any, x2: Any) -> Any:
     return np.where(condition, x1, x2)
 
 
-@elementwise(dtypes=ALL, numpy=_choose, limit=CHEAP, rule=_where_rule, promotes=False)
+@elementwise(dtypes=ALL, numpy=_choose, limit=SLOW, rule=_where_rule, promotes=False)
 def where(condition, x1, x2):
     """Elements of `x1` where the condition is true (non-zero), of `x2` elsewhere; all three broadcast.
 

@@ -12,7 +12,7 @@ from ._array import Array
 from ._dispatch import lift
 from ._dtypes import ALL, COMPLEX, FLOATING, NUMERIC, REAL, float64, real_of
 from ._dtypes import bool as bool_
-from ._ops import MEDIUM, engine, reduction, scan, wide
+from ._ops import engine, reduction, scan, wide
 from ._strides import axes_of
 from .elementwise import divide, sqrt
 
@@ -128,11 +128,14 @@ def var(x: Any, /, axis: Any = None, correction: float = 0.0, keepdims: bool = F
     return out
 
 
+_VARIANCE = 1 << 13  # elements from which one pass of a kernel beats NumPy's four
+
+
 @engine
 def variance(x: Any, *, axes: tuple[int, ...], correction: float) -> Any:
     """Variance over axes, which the result does not have."""
     d = real_of(x.dtype) if x.dtype in FLOATING else float64
-    if x.size >= MEDIUM:
+    if x.size >= _VARIANCE:
         from ._kernels.cpu import moments
 
         return moments.var(x, axes, correction, d)
