@@ -108,6 +108,26 @@ def test_einsum_other_forms() -> None:
         mtarray.einsum("ij->i", mtarray.asarray(a), optimize="fast")
 
 
+def test_random_einsum(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(150):
+        lengths = dict(zip("abcde", rng.integers(0, 4, size=5).tolist()))
+        dots = tuple(rng.integers(1, 4, size=rng.integers(0, 3)).tolist())
+        terms, shapes = [], []
+        for _ in range(rng.integers(1, 5)):
+            labels = "".join(rng.choice(list("abcde"), size=rng.integers(0, 4)))
+            once = [n if labels.count(c) > 1 or rng.random() < 0.8 else 1 for c, n in zip(labels, (lengths[c] for c in labels))]
+            hidden = dots[rng.integers(0, len(dots) + 1) :]
+            at = int(rng.integers(0, len(labels) + 1))
+            terms.append(labels[:at] + "..." + labels[at:])
+            shapes.append((*once[:at], *hidden, *once[at:]))
+        used = sorted(set("".join(terms)) - {"."})
+        kept = "".join(rng.permutation([c for c in used if rng.random() < 0.5]).tolist())
+        subscripts = ",".join(terms) + (f"->{kept[:1]}...{kept[1:]}" if rng.random() < 0.7 else "")
+        arrays = [sample(s, str(rng.choice(["int64", "float64", "complex64"])), i) for i, s in enumerate(shapes)]
+        check("einsum", subscripts, *arrays, optimize=bool(rng.random() < 0.5))
+
+
 def test_einsum_views() -> None:
     """A result that only moves axes or takes a diagonal is a window on the operand."""
     x = mtarray.zeros((3, 3))

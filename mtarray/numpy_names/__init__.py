@@ -1,7 +1,7 @@
 """NumPy's functions beyond the standard, composed from the ops of the standard, so that they work wherever those do.
 
 Signatures, dtypes and values are NumPy's. Where NumPy takes `out=` or `where=`, ours do not. Operands may be arrays of any library,
-Python numbers or nested sequences. In strict mode these names are refused.
+Python numbers or nested sequences. In strict mode these names are refused (but for other spellings of the standard's functions).
 """
 
 from .aliases import (

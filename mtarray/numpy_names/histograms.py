@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._array import Array
-from .._dtypes import COMPLEX, FLOATING, INTEGER_OR_BOOL, complex128, float64, int64
+from .._dtypes import COMPLEX, FLOATING, INTEGER_OR_BOOL, complex128, float64, int64, promote
 from .._dtypes import bool as bool_
 from .._ops import engine
 from ..creation import linspace, zeros
@@ -20,10 +20,11 @@ from ..elementwise import (
     less_equal,
     logical_and,
     logical_not,
+    nextafter,
     real,
     subtract,
 )
-from ..manipulation import reshape
+from ..manipulation import concat, reshape
 from ..searching import searchsorted, where
 from ..statistical import max as _max
 from ..statistical import mean, std
@@ -265,14 +266,26 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: bool | None = 
         w = reshape(w, (-1,))
     edges = _edges(x, bins, range, w is not None, "histogram")
     n = edges.shape[0] - 1
-    place = searchsorted(edges, x, side="right")
-    place = where(equal(x, edges[-1]), n, place) if n >= 0 and edges.size else place
-    # Bin 0 and bin n + 1 hold what lies outside, NaN included.
-    place = where(logical_and(greater_equal(x, edges[0]), less_equal(x, edges[-1])), place, 0) if edges.size else place
-    counts = _counted(place, w, n + 2)[1 : n + 1]
+    if n < 0:
+        return zeros(0, dtype=int64, device=x.device), edges
+    counts = _counted(_bins(x, edges), w, n + 2)[1 : n + 1]
     if density:
         return divide(divide(counts.astype(float64) if w is None else counts, diff(edges).astype(float64)), _sum(counts)), edges
     return counts, edges
+
+
+def _bins(x: Array, edges: Array) -> Array:
+    """The number of the bin that each element lies in, counted from 1; 0 before the first and len(edges) beyond the last, NaN included."""
+    d = promote(edges.dtype, x.dtype)
+    starts, last = edges[:-1].astype(d, copy=False), edges[-1:].astype(d, copy=False)
+    # The last bin has its right edge: it ends at the next number. Beyond infinity comes NaN, in sorted order.
+    if d in FLOATING:
+        end = where(equal(last, float("inf")), float("nan"), nextafter(last, float("inf")))
+    elif int(last[0]) == np.iinfo(d).max:
+        return searchsorted(starts, x, side="right")
+    else:
+        end = last + 1
+    return searchsorted(concat([starts, end]), x, side="right")
 
 
 def _counted(place: Array, w: Array | None, length: int) -> Array:

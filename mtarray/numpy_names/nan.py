@@ -79,10 +79,10 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = Fal
     1.5
     """
     x, mask = _filled(a, "nanmean", 0.0)
-    if mask is None or dtype is not None:
-        x = x if dtype is None else x.astype(dtype)
-        if mask is None:
-            return mean(x, axis=axis, keepdims=keepdims)
+    if dtype is not None:
+        x = x.astype(dtype)
+    if mask is None:
+        return mean(x, axis=axis, keepdims=keepdims)
     count = count_nonzero(logical_not(mask), axis=axis, keepdims=keepdims)
     total = _sum(x, axis=axis, keepdims=keepdims)
     return divide(total, count.astype(total.dtype))

@@ -365,7 +365,7 @@ def cov(
         degrees = maximum(subtract(total, spare), 0.0)
     apart = subtract(x, center)
     scaled = apart if w is None else multiply(apart, w)
-    out = matmul(apart, conj(scaled).T)
+    out = matmul(apart, (conj(scaled) if d in COMPLEX else scaled).T)
     out = divide(out, degrees)
     return reshape(out, ()) if out.size == 1 else out
 
