@@ -41,10 +41,13 @@ print(json.dumps({"first": first_seconds, "seconds": seconds, "values": out, "st
 
 
 def _python(source: str, **environment: str) -> str:
-    """What a fresh interpreter prints; it must write nothing to stderr."""
-    done = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, check=False, env={**os.environ, **environment}, timeout=300
-    )
+    """What a fresh interpreter prints; it must write nothing to stderr.
+
+    It may keep bytecode: installed packages have theirs, and without ours an import would compile every source anew.
+    """
+    environment = {**os.environ, **environment}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False, env=environment, timeout=300)
     if done.returncode or done.stderr:
         raise RuntimeError(f"a process of the start-up measurements failed ({done.returncode}):\n{done.stderr}")
     return done.stdout
@@ -57,6 +60,8 @@ def import_seconds(rounds: int = 7, clock: str = "perf_counter") -> dict[str, An
     """
     seconds: dict[str, list[float]] = {"numpy": [], "mtarray": []}
     with_numba = False
+    for module in seconds:  # the first import writes bytecode
+        _python(_IMPORT.format(module=module, clock=clock))
     for _ in range(rounds):
         for module, samples in seconds.items():
             text, numba = _python(_IMPORT.format(module=module, clock=clock)).split()
