@@ -576,14 +576,22 @@ def scan(op: Any, x: Array, axis: int | None, accumulate: DType, include_initial
 
 def engine(op: Any, arrays: tuple[Array, ...], static: dict[str, Any]) -> Any:
     """Apply an engine op: a function of ndarrays and static parameters whose results are its own."""
-    results = run_quietly(op.implementation, *[value(x) for x in arrays], **static)
-    if results.__class__ is tuple:
-        outs = tuple([fresh(r) for r in results])
-    else:
-        outs = (fresh(results),)
-    if record is not None and any(x._storage.node is not None for x in arrays):
-        record(op, arrays, outs, static)
-    return outs if results.__class__ is tuple else outs[0]
+    ins = []
+    tracked = False
+    for x in arrays:
+        storage = x._storage
+        ins.append(storage.buffer if x._whole >= 0 else value(x))
+        if storage.node is not None:
+            tracked = True
+    token = set_errors(QUIET)
+    try:
+        results = op.implementation(*ins, **static)
+    finally:
+        reset_errors(token)
+    outs = tuple([fresh(r) for r in results]) if results.__class__ is tuple else fresh(results)
+    if tracked and record is not None:
+        record(op, arrays, outs if outs.__class__ is tuple else (outs,), static)
+    return outs
 
 
 # ---------------------------------------------------------------------- selection and assignment

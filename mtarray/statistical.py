@@ -106,9 +106,13 @@ def mean(x: Any, /, axis: Any = None, keepdims: bool = False) -> Array:
     3.0
     """
     x = lift(x, "mean")
-    count = _prod([x._shape[a] for a in axes_of(axis, x.ndim)])
-    total = sum(x, axis=axis, dtype=x.dtype if x.dtype in FLOATING else float64, keepdims=keepdims)
-    return divide(total, float(count))
+    if axis is None:
+        count = _prod(x._shape)
+    elif axis.__class__ is int and -len(x._shape) <= axis < len(x._shape):
+        count = x._shape[axis]
+    else:
+        count = _prod([x._shape[a] for a in axes_of(axis, x.ndim)])
+    return divide(sum(x, axis, None if x._dtype in FLOATING else float64, keepdims), float(count))
 
 
 def var(x: Any, /, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Array:
