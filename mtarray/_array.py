@@ -629,6 +629,8 @@ def from_numpy(array: Any) -> Array:
         if isinstance(array, np.ma.MaskedArray):
             raise TypeError("a masked array has no counterpart here; pass x.filled(value) or its data and mask apart")
         array = np.asarray(array)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     dtype = dtype_of(array.dtype, "the ndarray's dtype")
     flags = array.flags
     if array.dtype is not dtype or not flags.aligned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -344,6 +345,7 @@ def _steps(start: Any, step: Any, n: int, d: DType) -> Any:
 def linspace(start: Any, stop: Any, /, num: int = 50, *, dtype: Any = None, device: Any = None, endpoint: bool = True) -> Array:
     """`num` evenly spaced numbers from `start` to `stop`, which is the last one unless `endpoint=False`.
 
+    start, stop: numbers; or arrays that broadcast, as in NumPy: then the numbers lie along a new first axis.
     dtype: float64, or complex128 for complex ends, by default.
 
     >>> import mtarray as xp
@@ -351,14 +353,24 @@ def linspace(start: Any, stop: Any, /, num: int = 50, *, dtype: Any = None, devi
     Array([0.  , 0.25, 0.5 , 0.75, 1.  ], shape=(5,), dtype=float64, device='cpu')
     """
     as_device(device)
-    start, stop = (a.item() if hasattr(a, "item") else a for a in (start, stop))
-    if num < 0:
-        raise ValueError(f"linspace: num={num} must not be negative")
+    ends = [a if a.__class__ in _SCALARS else value(lift(a, "linspace")) for a in (start, stop)]
+    start, stop = (a.item() if np.ndim(a) == 0 and hasattr(a, "item") else a for a in ends)
+    num = _count(num, "linspace: num")
     d = None if dtype is None else dtype_of(dtype)
     if d is None:
-        d = promote_weak(DEFAULT_FLOAT, complex) if complex in (start.__class__, stop.__class__) else DEFAULT_FLOAT
+        d = promote_weak(DEFAULT_FLOAT, complex) if any(map(np.iscomplexobj, ends)) else DEFAULT_FLOAT
     out = run_quietly(np.linspace, start, stop, num, endpoint=endpoint, dtype=np.result_type(d, DEFAULT_FLOAT))
     return fresh(run_quietly(out.astype, d, copy=False))
+
+
+def _count(n: Any, where: str) -> int:
+    try:
+        out = operator.index(n)
+    except TypeError:
+        raise TypeError(f"{where}={n!r} must be an integer") from None
+    if out < 0:
+        raise ValueError(f"{where}={out} must not be negative")
+    return out
 
 
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Array:
