@@ -389,6 +389,22 @@ unary(
     *(lambda a, b=b: (a, b) for b in ("auto", "fd", "doane", "scott", "stone", "rice", "sturges", "sqrt", "nonsense", 5)),
     lambda a: ((a, "auto"), {"range": (-1, 1)}),
 )
+unary(
+    "histogramdd",
+    ("float64", "int64"),
+    ((9, 2), (9, 3)),
+    lambda a: (a,),
+    lambda a: (a, 3),
+    lambda a: (a, [2] * a.shape[1]),
+    lambda a: (a, [[-2, 0, 5]] * a.shape[1]),
+    lambda a: ((a, 3), {"weights": np.arange(len(a)) / 4, "range": [(-2, 2)] * a.shape[1]}),
+    lambda a: ((a, 2), {"density": True}),
+    lambda a: (a, [2]),
+    lambda a: (a, 0),
+    lambda a: ((a, 3), {"weights": np.ones(3)}),
+)
+unary("histogramdd", ("float64",), ((0, 2),))
+unary("histogram2d", ("float64",), ((20,),), lambda a: (a, a[::-1]), lambda a: (a, a[::-1], [2, 3]), lambda a: (a, a, [-1, 0, 2, 3]))
 # differences, integrals, convolution, interpolation
 unary("ediff1d", NUMBERS, A, lambda a: (a,), lambda a: (a, 1, [2, 3]), lambda a: (a, 1.5))
 unary(

@@ -67,7 +67,7 @@ from .elementwise import (
     rad2deg,
     spacing,
 )
-from .histograms import bincount, digitize, histogram, histogram_bin_edges
+from .histograms import bincount, digitize, histogram, histogram2d, histogram_bin_edges, histogramdd
 from .indices import apply_along_axis, apply_over_axes, fromfunction, indices, ix_, ravel_multi_index, unravel_index
 from .joining import (
     append,
@@ -224,7 +224,9 @@ __all__ = [
     "gradient",
     "heaviside",
     "histogram",
+    "histogram2d",
     "histogram_bin_edges",
+    "histogramdd",
     "hsplit",
     "hstack",
     "identity",

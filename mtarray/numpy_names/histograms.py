@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import operator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from ..elementwise import (
     real,
     subtract,
 )
-from ..manipulation import concat, reshape
+from ..manipulation import concat, reshape, stack
 from ..searching import searchsorted, where
 from ..statistical import max as _max
 from ..statistical import mean, std
@@ -33,7 +35,8 @@ from ..statistical import sum as _sum
 from ..utility import all as _all
 from ..utility import any as _any
 from ..utility import diff
-from ._operands import operand
+from ._operands import operand, operands
+from .indices import ravel_multi_index
 from .statistics import percentile
 
 
@@ -299,4 +302,59 @@ def _counted(place: Array, w: Array | None, length: int) -> Array:
     return tally_weights(place, w.astype(float64, copy=False), length=length).astype(w.dtype, copy=False)
 
 
-__all__ = ["bincount", "digitize", "histogram", "histogram_bin_edges"]
+def histogramdd(
+    sample: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None
+) -> tuple[Array, tuple[Array, ...]]:
+    """(counts, edges): how many points lie in each cell of a grid; the counts are float64.
+
+    sample: the points as rows, shape (N, D), or their coordinates as a sequence of D arrays. bins: how many along every axis, or a
+    sequence of how many, or of edges, one for each axis. range, weights, density: as for `histogram`, a range for each axis or None.
+
+    >>> import mtarray as xp
+    >>> counts, edges = xp.histogramdd(xp.asarray([[0.0, 0.0], [1.0, 1.0], [1.0, 0.9]]), bins=2)
+    >>> counts.tolist()
+    [[1.0, 0.0], [0.0, 2.0]]
+    """
+    points = operand(sample, "histogramdd") if not isinstance(sample, (list, tuple)) else stack(operands(sample, "histogramdd"), axis=-1)
+    points = reshape(points, (-1, 1)) if points.ndim == 1 else points
+    if points.ndim != 2:
+        raise ValueError(f"histogramdd: sample must have shape (N, D), it has {points.shape}")
+    n, d = points.shape
+    each = list(bins) if not isinstance(bins, int) else [bins] * d
+    limits = [None] * d if range is None else list(range)
+    if len(each) != d or len(limits) != d:
+        raise ValueError(f"histogramdd: {len(each)} bins and {len(limits)} ranges for {d} dimensions")
+    columns = [points[:, i] for i in builtins.range(d)]
+    edges = [_edges(x, b, r, weights is not None, "histogramdd") for x, b, r in zip(columns, each, limits)]
+    shape = tuple([e.shape[0] + 1 for e in edges])
+    place = ravel_multi_index([_bins(x, e) for x, e in zip(columns, edges)], shape)
+    w = None if weights is None else reshape(operand(weights, "histogramdd"), (-1,))
+    if w is not None and w.shape != (n,):
+        raise ValueError(f"histogramdd: {w.shape[0]} weights for {n} points")
+    counts = reshape(_counted(place, w, prod(shape)), shape)[tuple([slice(1, -1)] * d)].astype(float64)
+    if density:
+        total = _sum(counts)
+        for i, e in enumerate(edges):
+            counts = divide(counts, reshape(diff(e), (1,) * i + (-1,) + (1,) * (d - i - 1)))
+        counts = divide(counts, total)
+    return counts, tuple(edges)
+
+
+def histogram2d(
+    x: Any, y: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None
+) -> tuple[Array, Array, Array]:
+    """(counts, x edges, y edges): how many points (x, y) lie in each cell of a grid. See `histogramdd`.
+
+    bins: also one array of edges for both axes.
+
+    >>> import mtarray as xp
+    >>> xp.histogram2d(xp.asarray([0.0, 1.0]), xp.asarray([0.0, 1.0]), bins=2)[0].tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    if not isinstance(bins, int) and len(bins) not in (1, 2):
+        bins = [bins, bins]
+    counts, (across, up) = histogramdd([x, y], bins, range, density, weights)
+    return counts, across, up
+
+
+__all__ = ["bincount", "digitize", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd"]

@@ -145,9 +145,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
                 raise ValueError(f"delete: a mask of shape {where.shape} does not match axis {a} of length {n}")
             keep = ~where
         else:
-            for i in where.reshape(-1):
-                if not -n <= i < n:
-                    raise IndexError(f"delete: index {i} is out of bounds for axis {a} with size {n}")
+            _inside(where, -n, n, a, n, "delete")
             keep[where.reshape(-1)] = False
     return take(arr, asarray(np.flatnonzero(keep), device=arr.device), axis=a)
 
@@ -168,9 +166,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
         where = np.flatnonzero(where)
     if where.ndim > 1:
         raise ValueError(f"insert: the positions have shape {where.shape}; they must be an integer or one-dimensional")
-    for i in where.reshape(-1):
-        if not -n <= i <= n:
-            raise IndexError(f"insert: index {i} is out of bounds for axis {a} with size {n}")
+    _inside(where, -n, n + 1, a, n, "insert")
     values = operand(values, "insert", dtype=arr.dtype)
     if where.size == 1:
         values = reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)
@@ -210,6 +206,12 @@ def _positions(obj: Any, where: str) -> Any:
     if out.dtype.kind not in "iub":
         raise IndexError(f"{where}: positions must be integers, a slice or a mask, not {out.dtype}")
     return out
+
+
+def _inside(places: Any, low: int, high: int, axis: int, n: int, where: str) -> None:
+    wrong = (places < low) | (places >= high)
+    if wrong.any():
+        raise IndexError(f"{where}: index {places[wrong][0]} is out of bounds for axis {axis} with size {n}")
 
 
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:

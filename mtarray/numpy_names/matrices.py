@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .._array import Array, window
 from .._strides import axis_of
 from ..creation import arange, ones, zeros
@@ -97,15 +95,17 @@ def fill_diagonal(a: Array, val: Any, wrap: bool = False) -> None:
         raise ValueError(f"fill_diagonal: needs at least 2 dimensions, got shape {a.shape}")
     if a.ndim > 2 and len(set(a.shape)) > 1:
         raise ValueError(f"fill_diagonal: all dimensions must have one length, got shape {a.shape}")
-    step = a.shape[1] + 1 if a.ndim == 2 else 1 + sum(int(n) for n in np.cumprod(a.shape[:-1]))
-    end = a.size if wrap or a.ndim > 2 else min(a.size, a.shape[1] * a.shape[1])
-    places = np.unravel_index(np.arange(0, end, step), a.shape)
-    values = operand(val, "fill_diagonal")
-    count = len(places[0])
-    if values.size > 1:
-        values = reshape(values, (-1,))
-        values = values[arange(count, device=values.device) % values.size]
-    a[tuple([operand(p, "fill_diagonal") for p in places])] = values if values.ndim < 2 else reshape(values, ())
+    if a.ndim == 2:
+        starts = range(0, a.shape[0], a.shape[1] + 1) if wrap and a.shape[1] else (0,)
+        diagonals = [diagonal_window(a[start:], 0, 0, 1) for start in starts]
+    else:
+        diagonals = [window(a, a._shape[:1], (sum(a._strides),), a._offset)]
+    values = reshape(operand(val, "fill_diagonal"), (-1,))
+    done = 0
+    for d in diagonals:
+        n = d.shape[0]
+        d[...] = values if values.size == 1 else values[arange(done, done + n, device=values.device) % values.size]
+        done += n
 
 
 def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, ...]:

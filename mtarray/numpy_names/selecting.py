@@ -12,8 +12,8 @@ from .._dtypes import INTEGER_OR_BOOL, WEAK_KIND, int64, promote, promote_weak
 from .._dtypes import bool as bool_
 from .._strides import axis_of, broadcast_shape
 from ..creation import arange, asarray, broadcast_to, zeros
-from ..elementwise import add, clip, greater_equal, less, logical_not, logical_or, remainder
-from ..indexing import take, take_along_axis
+from ..elementwise import add, clip, equal, greater_equal, less, logical_not, logical_or, remainder
+from ..indexing import take
 from ..manipulation import reshape, stack
 from ..searching import nonzero, where
 from ..utility import any as _any
@@ -88,8 +88,10 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Array:
     d = promote(*[c.dtype for c in cs])
     shape = broadcast_shape(a.shape, *[c.shape for c in cs])
     i = _numbered(a.astype(int64), len(cs), mode, "choose", ValueError)
-    options = stack([broadcast_to(c.astype(d, copy=False), shape) for c in cs], axis=0)
-    return take_along_axis(options, broadcast_to(i, shape)[None, ...], axis=0)[0, ...]
+    out = broadcast_to(cs[0].astype(d, copy=False), shape)
+    for k, c in enumerate(cs[1:], 1):
+        out = where(equal(i, k), c.astype(d, copy=False), out)
+    return out.copy() if len(cs) == 1 else out
 
 
 def _numbered(i: Array, n: int, mode: str, where_: str, error: type[Exception]) -> Array:
