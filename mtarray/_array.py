@@ -56,7 +56,7 @@ class Array:
 
     __array_priority__ = 1000  # ahead of ndarray where `__array_ufunc__` is not asked
 
-    def __init__(self) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         raise TypeError("an Array is not made by calling its class; use mtarray.asarray(obj)")
 
     # ------------------------------------------------------------------ what it is
@@ -183,6 +183,8 @@ class Array:
 
     def item(self, *index: int) -> Any:
         """The only element, or the one at `index` (flat if one integer is given), as a Python number."""
+        if not index and prod(self._shape) != 1:
+            raise ValueError(f"item() needs an array of one element, not of shape {self._shape}; name the element or use tolist()")
         return value(self).item(*index)
 
     def tolist(self) -> Any:
@@ -670,7 +672,10 @@ def _as_index(item: Any) -> Any:
     elif isinstance(item, (np.ndarray, np.generic)):
         out = np.asarray(item)
     elif isinstance(item, (list, bool, range)) or hasattr(item, "__dlpack__") or hasattr(item, "__array__"):
-        out = np.asarray([x if x.__class__ is not Array else value(x) for x in item] if isinstance(item, list) else item)
+        try:
+            out = np.asarray([x if x.__class__ is not Array else value(x) for x in item] if isinstance(item, list) else item)
+        except ValueError as error:
+            raise IndexError(f"an index list must be as deep and long everywhere, not {item!r:.80} ({error})") from None
         if out.size == 0 and isinstance(item, list):
             out = out.astype(np.intp)
     else:

@@ -423,6 +423,8 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                         token = set_errors(QUIET)
                         try:
                             result = entry[0](s1.buffer, x2)
+                        except OverflowError:
+                            raise OverflowError(f"{op.name}: the Python integer {x2} is out of bounds for {x1._dtype}") from None
                         finally:
                             reset_errors(token)
                         storage = _new(Storage)
@@ -666,9 +668,10 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
                 source = source.copy()
             run_quietly(_scatter, target, key, source)
     except ValueError as error:
-        if kind and key is None and "broadcast" in str(error):
-            raise ValueError(f"assignment: values of shape {source.shape} cannot be broadcast to the selected shape {x._shape}") from None
-        raise
+        if not kind or not any(word in str(error) for word in ("broadcast", "boolean array indexing")):
+            raise
+        selected = x._shape if key is None else target[key].shape
+        raise ValueError(f"assignment: values of shape {source.shape} cannot be broadcast to the selected shape {selected}") from None
     except OverflowError:
         raise OverflowError(f"assignment: the Python integer {item} is out of bounds for {x._dtype}") from None
 

@@ -48,8 +48,8 @@ def extent(shape: Shape, strides: Shape) -> tuple[int, int]:
     return low, high
 
 
-def as_shape(shape: Any, where: str = "shape") -> Shape:
-    """A shape from an int or a sequence of ints; negative lengths are refused."""
+def as_shape(shape: Any, where: str = "shape", lowest: int = 0) -> Shape:
+    """A shape from an int or a sequence of ints; lengths below `lowest` are refused."""
     out: Shape
     try:
         out = (operator.index(shape),)
@@ -59,7 +59,7 @@ def as_shape(shape: Any, where: str = "shape") -> Shape:
         except TypeError:
             raise TypeError(f"{where}={shape!r} must be an integer or a sequence of integers") from None
     for n in out:
-        if n < 0:
+        if n < lowest:
             raise ValueError(f"{where}={out} has a negative length")
     return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -192,6 +193,8 @@ def _allocate(shape: Any, d: DType) -> Any:
     n = d.itemsize
     for k in shape:
         n *= k
+    if n > _LARGEST:
+        raise ValueError(f"an array of shape {shape} and dtype {d} would take {n} bytes, more than can be addressed")
     if n >= _POOLED:
         from ._kernels.cpu import pool
 
@@ -201,6 +204,7 @@ def _allocate(shape: Any, d: DType) -> Any:
 
 _COPIED = 200_000  # elements below which NumPy's own copy is faster than the launch of a parallel one
 _CONVERTED = 30_000  # the same where the dtype or the order changes
+_LARGEST = (1 << 63) - 1
 _POOLED = 1 << 17  # bytes; smaller blocks NumPy's own allocator recycles as well
 
 
@@ -212,8 +216,11 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Array:
     Array([0., 0.], shape=(2,), dtype=float64, device='cpu')
     """
     as_device(device)
+    shape, d = as_shape(shape), DEFAULT_FLOAT if dtype is None else dtype_of(dtype)
+    if prod(shape) * d.itemsize > _LARGEST:
+        return fresh(_allocate(shape, d))  # says why not
     # The system hands out zeroed pages lazily: cheaper than clearing recycled memory.
-    return fresh(np.zeros(as_shape(shape), DEFAULT_FLOAT if dtype is None else dtype_of(dtype)))
+    return fresh(np.zeros(shape, d))
 
 
 def ones(shape: Any, dtype: Any = None, *, device: Any = None) -> Array:
@@ -306,7 +313,7 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
     as_device(device)
     if stop is None:
         start, stop = 0, start
-    start, stop, step = (a.item() if hasattr(a, "item") else a for a in (start, stop, step))
+    start, stop, step = (_real_number(a, f"arange: {name}") for a, name in ((start, "start"), (stop, "stop"), (step, "step")))
     if step == 0:
         raise ValueError("arange: step=0 never reaches stop")
     if dtype is None:
@@ -331,6 +338,13 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
             )
         return fresh(_steps(int(start), int(step), n, d))
     return fresh(_steps(start, step, n, d))
+
+
+def _real_number(a: Any, where: str) -> Any:
+    number = a.item() if hasattr(a, "item") else a
+    if not isinstance(number, (int, float)):
+        raise TypeError(f"{where}={a!r:.60} must be an integer or a real number")
+    return number
 
 
 def _steps(start: Any, step: Any, n: int, d: DType) -> Any:

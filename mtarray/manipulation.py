@@ -30,12 +30,7 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Array:
     """
     x = lift(x, "reshape")
     wanted: tuple[int, ...]
-    try:
-        wanted = (operator.index(shape),)
-    except TypeError:
-        wanted = tuple([operator.index(n) for n in shape])
-    if any(n < -1 for n in wanted):
-        raise ValueError(f"reshape: shape={wanted} has a negative length")
+    wanted = as_shape(shape, "reshape: shape", lowest=-1)
     try:
         new = _strides.resolve_reshape(x.size, wanted)
     except ValueError:

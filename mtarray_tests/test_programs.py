@@ -386,7 +386,7 @@ class Program:
                         a[...] = values
                 assert our_error is not None, f"NumPy refuses with {their_error!r}, mtarray does not"
                 # A step may be wrong in two ways, and either may be said. NumPy's class for too many values depends on the mask.
-                both_wrong = any(words in f"{our_error} {their_error}" for words in ("read-only", "boolean array indexing assignment"))
+                both_wrong = any(words in f"{our_error} {their_error}" for words in ("read-only", "boolean array indexing", "shape mismatch: value"))
                 assert both_wrong or family(our_error) & family(their_error), f"NumPy raises {their_error!r}, mtarray {our_error!r}"
             else:
                 if our_error is not None:
