@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ._config import config, is_strict
 from ._dtypes import FLOATING, INTEGER_OR_BOOL, SIGNED, UNSIGNED, DType, dtype_of, float_of, int64, uint64
 from ._dtypes import bool as bool_
 from ._kernels import settings
+from ._signatures import Accumulation, Declares, Fold, Scan
 
 REGISTRY: dict[str, Op] = {}
 
@@ -184,7 +185,7 @@ def elementwise(
     rule: Callable[[tuple[Any, ...]], Any] | None = None,
     validate: Callable[..., None] | None = None,
     errors: bool = False,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Declares:
     """Declare an op by the scalar function it applies to each element.
 
     dtypes: for which it is defined (a purely floating op converts integers); standard: those of them the standard promises.
@@ -301,6 +302,28 @@ def wide(d: DType) -> DType:
     return uint64 if d in UNSIGNED else d
 
 
+@overload
+def reduction(
+    *,
+    identity: Any,
+    dtypes: tuple[DType, ...],
+    standard: tuple[DType, ...] | None = None,
+    numpy: str | None = None,
+    accumulate: Callable[[DType], DType],
+    limit: int = 1 << 15,
+    limits: dict[str, int] | None = None,
+) -> Callable[[Callable[..., Any]], Accumulation]: ...
+@overload
+def reduction(
+    *,
+    identity: Any,
+    dtypes: tuple[DType, ...],
+    standard: tuple[DType, ...] | None = None,
+    numpy: str | None = None,
+    result: DType | None = None,
+    limit: int = 1 << 15,
+    limits: dict[str, int] | None = None,
+) -> Callable[[Callable[..., Any]], Fold]: ...
 def reduction(
     *,
     identity: Any,
@@ -311,7 +334,7 @@ def reduction(
     result: DType | None = None,
     limit: int = 1 << 15,
     limits: dict[str, int] | None = None,
-) -> Callable[[Callable[..., Any]], Callable[..., Array]]:
+) -> Callable[[Callable[..., Any]], Any]:
     """Declare a reduction by the scalar function that combines two values: associative and commutative.
 
     identity: the result for no elements (None: there is none, and empty arrays are refused).
@@ -333,10 +356,10 @@ def reduction(
 
 def scan(
     *, identity: Any, dtypes: tuple[DType, ...], numpy: str | None = None, accumulate: Callable[[DType], DType] = wide, limit: int = 1 << 15
-) -> Callable[[Callable[..., Any]], Callable[..., Array]]:
+) -> Callable[[Callable[..., Any]], Scan]:
     """Declare a cumulative op by the associative scalar function that combines two values."""
 
-    def declare(scalar: Callable[..., Any]) -> Callable[..., Array]:
+    def declare(scalar: Callable[..., Any]) -> Scan:
         op = _folding(scalar, "scan", identity, dtypes, None, numpy, limit)
         op.accumulate = accumulate
 

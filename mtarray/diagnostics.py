@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib import metadata
 from typing import Any
 
 from ._config import config
@@ -56,6 +55,8 @@ def show_config() -> None:
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata  # 13 ms, which `import mtarray` need not spend
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -25,7 +25,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "storage": ("_storage",),
     "arrays": ("_array",),
     "dispatch": ("_dispatch",),
-    "declarations": ("_ops",),
+    "declarations": ("_signatures", "_ops"),
     "sections": (),
     "package": ("",),
     "programs": ("examples",),

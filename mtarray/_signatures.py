@@ -1,0 +1,40 @@
+"""What declarations look like to a type checker: the decorators turn scalar functions into functions of these types.
+
+Operands are Any on purpose: arrays, ndarrays, Python numbers and nested sequences are all taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, overload
+
+from ._array import Array
+
+
+class Declares(Protocol):
+    """`elementwise(...)`: a scalar function of one, two or three numbers becomes a function of as many arrays."""
+
+    @overload
+    def __call__(self, scalar: Callable[[Any], Any], /) -> Callable[[Any], Array]: ...
+    @overload
+    def __call__(self, scalar: Callable[[Any, Any], Any], /) -> Callable[[Any, Any], Array]: ...
+    @overload
+    def __call__(self, scalar: Callable[[Any, Any, Any], Any], /) -> Callable[[Any, Any, Any], Array]: ...
+
+
+class Fold(Protocol):
+    """A reduction that keeps the operand's dtype, or has one of its own."""
+
+    def __call__(self, x: Any, /, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
+
+
+class Accumulation(Protocol):
+    """A reduction whose dtype the caller may choose."""
+
+    def __call__(self, x: Any, /, axis: int | tuple[int, ...] | None = None, dtype: Any = None, keepdims: bool = False) -> Array: ...
+
+
+class Scan(Protocol):
+    """A running reduction along one axis."""
+
+    def __call__(self, x: Any, /, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array: ...
