@@ -483,9 +483,9 @@ def copy(x: Any, /) -> Array:
 
     >>> import mtarray as xp
     >>> x = xp.zeros(2)
-    ... y = xp.copy(x)
-    ... y[0] = 1
-    ... x
+    >>> y = xp.copy(x)
+    >>> y[0] = 1
+    >>> x
     Array([0., 0.], shape=(2,), dtype=float64, device='cpu')
     """
     return asarray(x, copy=True)

@@ -577,7 +577,7 @@ def nextafter(x1, x2):
 
     >>> import mtarray as xp
     >>> xp.nextafter(xp.asarray([0.0]), xp.asarray([1.0]))
-    Array([4.94065646e-324], shape=(1,), dtype=float64, device='cpu')
+    Array([5.e-324], shape=(1,), dtype=float64, device='cpu')
     """
     return math.nextafter(x1, x2)
 
