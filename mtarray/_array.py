@@ -229,6 +229,8 @@ class Array:
         return str(value(self)) if self.size else f"[] (shape {self._shape})"
 
     def __format__(self, spec: str) -> str:
+        if self._shape and spec:
+            raise TypeError(f"format {spec!r} is for a number, not for an array of shape {self._shape}")
         return format(value(self)[()] if not self._shape else str(self), spec)
 
     # ------------------------------------------------------------------ interchange
@@ -453,11 +455,17 @@ class Array:
 
     def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Array:
         """See `mtarray.searchsorted`."""
-        return xp.searchsorted(self, v, side=side, sorter=sorter)
+        return xp.searchsorted(self, xp.asarray(v) if isinstance(v, (list, tuple)) else v, side=side, sorter=sorter)
 
     def ptp(self, axis: Any = None, keepdims: bool = False) -> Array:
         """Maximum minus minimum."""
         return xp.ptp(self, axis=axis, keepdims=keepdims)
+
+    def __divmod__(self, other: Any, /) -> tuple[Array, Array]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any, /) -> tuple[Array, Array]:
+        return other // self, other % self
 
     # ------------------------------------------------------------------ operators: bound by the declarations (`dunder=`)
 
