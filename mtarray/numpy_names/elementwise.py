@@ -109,9 +109,9 @@ def heaviside(x1, x2):
     return math.heaviside(x1, x2)
 
 
-@elementwise(dtypes=FLOATING, standard=_NONE, numpy="exp2", limit=DEAR)
+@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="exp2", limit=DEAR)
 def exp2(x):
-    """2 to the power of each element.
+    """2 to the power of each real element.
 
     >>> import mtarray as xp
     >>> xp.exp2(xp.asarray([0.0, 3.0]))
