@@ -378,6 +378,11 @@ from .utility import (
     diff,
 )
 
+# These decorators declare ops of users' own. `elementwise` covers the section of that name, whose functions are all here.
+elementwise = _ops.elementwise
+reduction = _ops.reduction
+scan = _ops.scan
+
 newaxis = None
 
 __version__ = "0.1.0"
@@ -389,7 +394,7 @@ _ops.ready()
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle", "any", "append", "apply_along_axis",
     "apply_over_axes", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
-    "argpartition", "argsort", "argwhere", "around", "array", "Array", "array_equal", "array_equiv", "array_split", "asanyarray",
+    "argpartition", "argsort", "argwhere", "around", "Array", "array", "array_equal", "array_equiv", "array_split", "asanyarray",
     "asarray", "ascontiguousarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d",
     "average", "bincount", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "block", "bool", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "can_cast", "cbrt",
@@ -397,27 +402,26 @@ __all__ = [
     "conjugate", "convolve", "copy", "copysign", "copyto", "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross",
     "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "delete", "Device", "diag", "diag_indices",
     "diag_indices_from", "diagflat", "diagnostics", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "e",
-    "ediff1d", "einsum", "einsum_path", "empty", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs",
-    "fft", "fill_diagonal", "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float32", "float64", "float_power", "floor",
-    "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack", "frombuffer", "fromfunction", "full", "full_like", "gcd", "geomspace",
-    "gradient", "greater", "greater_equal", "heaviside", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd",
-    "hsplit", "hstack", "hypot", "identity",
-    "iinfo", "imag", "indices", "inf", "inner", "insert", "int16", "int32", "int64", "int8", "interp", "intersect1d", "invert", "isclose",
-    "iscomplex", "iscomplexobj", "isdtype", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj",
-    "isscalar", "ix_", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg", "linspace", "load", "log",
-    "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace",
-    "mask_indices", "matmul", "matrix_transpose", "matvec", "max", "maximum", "may_share_memory", "mean", "median", "meshgrid", "min",
-    "minimum", "mod", "modf", "moveaxis", "multiply", "nan", "nan_to_num", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax",
-    "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "ndim", "negative",
-    "newaxis", "nextafter", "nonzero", "not_equal", "ones", "ones_like", "outer", "pad", "partition", "percentile", "permute_dims", "pi",
-    "piecewise", "place", "polyfit", "polyval", "positive", "pow", "power", "prod", "ptp", "put", "put_along_axis", "putmask", "quantile",
-    "rad2deg", "radians", "random", "ravel", "ravel_multi_index", "real", "real_if_close", "reciprocal", "remainder", "repeat", "reshape",
-    "resize", "result_type", "right_shift", "rint", "roll", "rollaxis", "rot90", "round", "save", "searchsorted", "select", "setdiff1d",
-    "setxor1d", "shape", "shares_memory", "show_config", "sign", "signbit", "sin", "sinc", "sinh", "size",
-    "sort", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "strict", "subtract", "sum", "swapaxes", "take",
-    "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "trapezoid", "tri", "tril", "tril_indices",
-    "tril_indices_from", "triu", "triu_indices", "triu_indices_from", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8",
-    "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "UniqueAll", "UniqueCounts", "UniqueInverse",
-    "unravel_index", "unstack", "unwrap", "vander", "var", "vdot", "vecdot", "vecmat", "vsplit", "vstack", "where", "zeros", "zeros_like",
-    "__array_api_version__", "__array_namespace_info__", "__version__",
+    "ediff1d", "einsum", "einsum_path", "elementwise", "empty", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "extract",
+    "eye", "fabs", "fft", "fill_diagonal", "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float32", "float64", "float_power",
+    "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack", "frombuffer", "fromfunction", "full", "full_like", "gcd",
+    "geomspace", "gradient", "greater", "greater_equal", "heaviside", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd",
+    "hsplit", "hstack", "hypot", "identity", "iinfo", "imag", "indices", "inf", "inner", "insert", "int16", "int32", "int64", "int8",
+    "interp", "intersect1d", "invert", "isclose", "iscomplex", "iscomplexobj", "isdtype", "isfinite", "isin", "isinf", "isnan",
+    "isneginf", "isposinf", "isreal", "isrealobj", "isscalar", "ix_", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal",
+    "lexsort", "linalg", "linspace", "load", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logspace", "mask_indices", "matmul", "matrix_transpose", "matvec", "max", "maximum", "may_share_memory",
+    "mean", "median", "meshgrid", "min", "minimum", "mod", "modf", "moveaxis", "multiply", "nan", "nan_to_num", "nanargmax", "nanargmin",
+    "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum",
+    "nanvar", "ndim", "negative", "newaxis", "nextafter", "nonzero", "not_equal", "ones", "ones_like", "outer", "pad", "partition",
+    "percentile", "permute_dims", "pi", "piecewise", "place", "polyfit", "polyval", "positive", "pow", "power", "prod", "ptp", "put",
+    "put_along_axis", "putmask", "quantile", "rad2deg", "radians", "random", "ravel", "ravel_multi_index", "real", "real_if_close",
+    "reciprocal", "reduction", "remainder", "repeat", "reshape", "resize", "result_type", "right_shift", "rint", "roll", "rollaxis",
+    "rot90", "round", "save", "scan", "searchsorted", "select", "setdiff1d", "setxor1d", "shape", "shares_memory", "show_config", "sign",
+    "signbit", "sin", "sinc", "sinh", "size", "sort", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "strict",
+    "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "trapezoid",
+    "tri", "tril", "tril_indices", "tril_indices_from", "triu", "triu_indices", "triu_indices_from", "true_divide", "trunc", "uint16",
+    "uint32", "uint64", "uint8", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "UniqueAll",
+    "UniqueCounts", "UniqueInverse", "unravel_index", "unstack", "unwrap", "vander", "var", "vdot", "vecdot", "vecmat", "vsplit",
+    "vstack", "where", "zeros", "zeros_like", "__array_api_version__", "__array_namespace_info__", "__version__",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from . import _dispatch
 from ._array import Array
 from ._config import config, is_strict
-from ._dtypes import FLOATING, INTEGER_OR_BOOL, SIGNED, UNSIGNED, DType, dtype_of, float_of, int64, uint64
+from ._dtypes import FLOATING, INTEGER_OR_BOOL, NUMERIC, REAL_FLOATING, SIGNED, UNSIGNED, DType, dtype_of, float_of, int64, uint64
 from ._dtypes import bool as bool_
 from ._kernels import settings
 from ._signatures import Accumulation, Declares, Fold, Scan
@@ -40,7 +40,8 @@ class Op:
         self.section = section
         self.function: Any = None
         self.parameters: tuple[str, ...] = ()
-        REGISTRY[name] = self
+        # Names of users' ops are theirs: the module tells them from ours and from each other's.
+        REGISTRY[name if section.partition(".")[0] == "mtarray" else f"{section}.{name}"] = self
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name} of {self.section}>"
@@ -75,7 +76,14 @@ class Plan:
             from ._kernels.cpu import elementwise as kernels
 
             self.kernel = kernels.kernel_for(op.scalar, self.ins, self.outs)
-        self.kernel.run(outs, ins)
+        try:
+            self.kernel.run(outs, ins)
+        except Exception as error:
+            if not type(error).__module__.startswith("numba"):
+                raise
+            told = [line.strip() for line in str(error).splitlines()]
+            reason = next((line for line in told if ">>>" in line or "Cannot" in line), told[0]).removeprefix(">>> ")
+            raise TypeError(f"{op.name} cannot be compiled for {_dispatch.names(self.ins)}: {reason}") from error
 
 
 def _is_promised(op: Elementwise, key: tuple[Any, ...]) -> bool:
@@ -123,6 +131,8 @@ class Elementwise(Op):
 
     def plan(self, key: tuple[Any, ...]) -> Plan:
         """The plan for operands of these dtypes (or Python scalar types), made once. TypeError if the op is not defined for them."""
+        if self.twin is None:
+            self.nout = self.scalar.nout
         ins, outs, *limit = self.rule(key) if self.rule is not None else self._standard_rule(key)
         plan = self.plans[key] = Plan(self, key, ins, outs, limit[0] if limit else self.limit)
         return plan
@@ -146,7 +156,7 @@ class Elementwise(Op):
         """Fill the table of the hot path: only dtypes the standard promises, only NumPy functions that return what we return."""
         self.fast.clear()
         self.plans.clear()
-        if config.kernels != "auto" or self.nout != 1:
+        if config.kernels != "auto" or self.twin is None or self.nout != 1:
             return
         for d in self.standard:
             key = (d,) * self.nin
@@ -172,9 +182,12 @@ def boolean(d: DType) -> DType:
     return bool_
 
 
+@overload
+def elementwise(scalar: Callable[..., Any], /) -> Callable[..., Any]: ...
+@overload
 def elementwise(
     *,
-    dtypes: tuple[DType, ...],
+    dtypes: tuple[Any, ...] = REAL_FLOATING,
     standard: tuple[DType, ...] | None = None,
     result: Callable[[DType], DType] = same,
     numpy: str | Callable[..., Any] | None = None,
@@ -185,10 +198,30 @@ def elementwise(
     rule: Callable[[tuple[Any, ...]], Any] | None = None,
     validate: Callable[..., None] | None = None,
     errors: bool = False,
-) -> Declares:
-    """Declare an op by the scalar function it applies to each element.
+) -> Declares: ...
+def elementwise(
+    scalar: Callable[..., Any] | None = None,
+    /,
+    *,
+    dtypes: tuple[Any, ...] = REAL_FLOATING,
+    standard: tuple[DType, ...] | None = None,
+    result: Callable[[DType], DType] = same,
+    numpy: str | Callable[..., Any] | None = None,
+    corrected: dict[str, Callable[..., Any]] | None = None,
+    dunder: str | None = None,
+    limit: int = MEDIUM,
+    promotes: bool = True,
+    rule: Callable[[tuple[Any, ...]], Any] | None = None,
+    validate: Callable[..., None] | None = None,
+    errors: bool = False,
+) -> Any:
+    """Declare an op by the scalar function it applies to each element: `@elementwise`, or `@elementwise(dtypes=...)`.
 
-    dtypes: for which it is defined (a purely floating op converts integers); standard: those of them the standard promises.
+    The function takes and returns numbers (a tuple of them for several results); it may use arithmetic, comparisons, `if`, loops, functions
+    of `math`, captured numbers and other such functions. What comes out broadcasts, promotes, and runs compiled and in parallel.
+
+    dtypes: for which it is defined, by default the real floating ones (a purely floating op converts integers); standard: those of them the
+    standard promises.
     result: dtype of the result from the dtype computed in.
     numpy: NumPy's function of the same meaning, which serves small arrays and is the kernel's oracle in tests.
     corrected: by dtype kind, what serves where NumPy's function departs from the standard.
@@ -198,7 +231,10 @@ def elementwise(
     results).
     validate: checks the values of the operands, raising before anything is written.
     errors: whether NumPy's integer loops can warn.
+
+    TypeError, when first called, for a function that cannot be compiled: it names the line and the reason.
     """
+    known = tuple([dtype_of(d) for d in dtypes])
 
     def declare(scalar: Callable[..., Any]) -> Callable[..., Any]:
         op = Elementwise(scalar.__name__, "elementwise", scalar.__module__)
@@ -206,8 +242,8 @@ def elementwise(
         op._scalar = None
         op.parameters = tuple(inspect.signature(scalar).parameters)
         op.nin = len(op.parameters)
-        op.dtypes = dtypes
-        op.standard = dtypes if standard is None else standard
+        op.dtypes = known
+        op.standard = known if standard is None else standard
         op.result = result
         op.twin = getattr(np, numpy) if isinstance(numpy, str) else numpy
         op.corrected = corrected or {}
@@ -225,7 +261,7 @@ def elementwise(
             _bind(op, dunder)
         return publish(op, door, scalar)
 
-    return declare
+    return declare if scalar is None else declare(scalar)
 
 
 def _bind(op: Elementwise, dunder: str) -> None:
@@ -278,7 +314,7 @@ class Reduction(Op):
         return self._scalar
 
     def refresh(self) -> None:
-        """Fill the table of the hot path: for each promised dtype NumPy's fold, the dtype it combines in, and below which size it serves."""
+        """Fill the table of the hot path: for each promised dtype NumPy's fold, the dtype it combines in, and its limit."""
         self.fast.clear()
         if config.kernels == "auto" and self.twin is not None:
             for d in self.standard:
@@ -306,7 +342,7 @@ def wide(d: DType) -> DType:
 def reduction(
     *,
     identity: Any,
-    dtypes: tuple[DType, ...],
+    dtypes: tuple[Any, ...] = NUMERIC,
     standard: tuple[DType, ...] | None = None,
     numpy: str | None = None,
     accumulate: Callable[[DType], DType],
@@ -317,7 +353,7 @@ def reduction(
 def reduction(
     *,
     identity: Any,
-    dtypes: tuple[DType, ...],
+    dtypes: tuple[Any, ...] = NUMERIC,
     standard: tuple[DType, ...] | None = None,
     numpy: str | None = None,
     result: DType | None = None,
@@ -327,7 +363,7 @@ def reduction(
 def reduction(
     *,
     identity: Any,
-    dtypes: tuple[DType, ...],
+    dtypes: tuple[Any, ...] = NUMERIC,
     standard: tuple[DType, ...] | None = None,
     numpy: str | None = None,
     accumulate: Callable[[DType], DType] | None = None,
@@ -355,7 +391,12 @@ def reduction(
 
 
 def scan(
-    *, identity: Any, dtypes: tuple[DType, ...], numpy: str | None = None, accumulate: Callable[[DType], DType] = wide, limit: int = 1 << 15
+    *,
+    identity: Any,
+    dtypes: tuple[Any, ...] = NUMERIC,
+    numpy: str | None = None,
+    accumulate: Callable[[DType], DType] = wide,
+    limit: int = 1 << 15,
 ) -> Callable[[Callable[..., Any]], Scan]:
     """Declare a cumulative op by the associative scalar function that combines two values."""
 
@@ -377,8 +418,8 @@ def _folding(scalar: Any, kind: str, identity: Any, dtypes: Any, standard: Any, 
     op.scalar_function = scalar
     op._scalar = None
     op.identity = identity
-    op.dtypes = dtypes
-    op.standard = dtypes if standard is None else standard
+    op.dtypes = tuple([dtype_of(d) for d in dtypes])
+    op.standard = op.dtypes if standard is None else standard
     op.twin = getattr(np, numpy) if numpy else None
     op.limit = limit
     op.limits = {}

@@ -1,0 +1,111 @@
+"""Ops that users declare: one scalar function becomes a broadcasting, promoting, compiled function, in every kernel mode."""
+
+import math
+
+import numpy as np
+import pytest
+
+import mtarray as xp
+from mtarray._ops import REGISTRY
+
+OFFSET = 3.5
+
+
+def shifted(a):
+    return a * a + OFFSET
+
+
+@xp.elementwise
+def softsign(x):
+    """x / (1 + |x|), written with a helper and a captured constant."""
+    return x / (1 + abs(x)) + (shifted(x) - x * x - OFFSET)
+
+
+@xp.elementwise(dtypes=(xp.float64, xp.int32))
+def ordered(x, y):
+    """The smaller and the larger of two numbers: several results, a branch."""
+    if x > y:
+        return y, x
+    return x, y
+
+
+@xp.elementwise
+def collatz(x):
+    """Steps until 1: a loop, locals."""
+    n = 0
+    while x > 1:
+        x = x / 2 if x % 2 == 0 else 3 * x + 1
+        n += 1
+    return n
+
+
+@xp.reduction(identity=0.0, dtypes=(xp.float32, xp.float64))
+def norm(a, b):
+    return math.hypot(a, b)
+
+
+@xp.scan(identity=-math.inf, dtypes=(xp.float64,))
+def running_max(a, b):
+    return a if a > b else b
+
+
+@pytest.fixture(params=["auto", "numba", "python"], autouse=True)
+def mode(request):
+    with xp.config(kernels=request.param):
+        yield request.param
+
+
+def test_broadcasts_and_promotes():
+    x = xp.asarray([[1.0], [-3.0]])
+    out = softsign(x + xp.asarray([0.0, 2.0]))
+    v = np.asarray([[1.0, 3.0], [-3.0, -1.0]])
+    assert np.allclose(np.asarray(out), v / (1 + np.abs(v)))
+    assert softsign(xp.asarray([1, 2])).dtype == xp.float64
+    assert softsign(xp.asarray([1, 2], dtype=xp.float32)).dtype == xp.float32
+    assert softsign(xp.zeros((0, 3))).shape == (0, 3)
+
+
+def test_several_results_and_large_arrays(mode):
+    n = 100_000 if mode != "python" else 50
+    x = xp.asarray(np.arange(n, dtype=np.int32))
+    low, high = ordered(x, xp.flip(x))
+    assert np.array_equal(np.asarray(low), np.minimum(np.arange(n), np.arange(n)[::-1]))
+    assert np.array_equal(np.asarray(high), np.maximum(np.arange(n), np.arange(n)[::-1]))
+    assert low.dtype == xp.int32
+
+
+def test_loops():
+    assert collatz(xp.asarray([1.0, 2.0, 3.0, 27.0])).tolist() == [0, 1, 7, 111]
+
+
+def test_reductions_and_scans():
+    x = xp.asarray([[3.0, 4.0], [6.0, 8.0]])
+    assert norm(x, axis=1).tolist() == [5.0, 10.0]
+    assert norm(xp.zeros((0,), dtype=xp.float32)).dtype == xp.float32
+    assert running_max(xp.asarray([1.0, 3.0, 2.0, 5.0])).tolist() == [1, 3, 3, 5]
+
+
+def test_refusals(mode):
+    with pytest.raises(TypeError, match="softsign is not defined for complex128"):
+        softsign(xp.asarray([1j]))
+    if mode == "python":
+        return
+
+    @xp.elementwise
+    def lists(x):
+        return [x]
+
+    with pytest.raises(TypeError, match="lists.*builds a list"):
+        lists(xp.asarray([1.0]))
+
+    @xp.elementwise(dtypes=(xp.complex128,))
+    def compares(x):
+        return x < 1
+
+    with pytest.raises(TypeError, match="compares cannot be compiled for complex128"):
+        compares(xp.asarray([1j]))
+
+
+def test_registry_keeps_users_names_apart():
+    assert f"{__name__}.softsign" in REGISTRY and REGISTRY["add"].function is xp.add
+    assert softsign.__doc__.startswith("x / (1 + |x|)") and str(__import__("inspect").signature(softsign)).startswith("(x")
