@@ -119,6 +119,7 @@ from .ordering import argpartition, intersect1d, lexsort, partition, setdiff1d, 
 from .padding import pad
 from .polynomials import polyfit, polyval
 from .products import cross, dot, inner, kron, matvec, outer, vdot, vecmat
+from .quantiles import percentile, quantile
 from .ranges import geomspace, identity, logspace, tri, vander
 from .selecting import argwhere, choose, compress, copyto, extract, flatnonzero, piecewise, place, put, put_along_axis, putmask, select
 from .shaping import (
@@ -141,7 +142,7 @@ from .shaping import (
     swapaxes,
     transpose,
 )
-from .statistics import average, corrcoef, cov, median, percentile, ptp, quantile
+from .statistics import average, corrcoef, cov, median, ptp
 
 __all__ = [
     "absolute",

@@ -37,7 +37,7 @@ from ..utility import any as _any
 from ..utility import diff
 from ._operands import operand, operands
 from .indices import ravel_multi_index
-from .statistics import percentile
+from .quantiles import percentile
 
 
 @engine

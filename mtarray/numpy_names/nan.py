@@ -19,7 +19,8 @@ from ..utility import all as _all
 from ..utility import any as _any
 from ._operands import operand
 from .calculus import cumprod, cumsum
-from .statistics import METHODS, line_weights, lines, median, parts, quantiles_of, sorted_quantiles, weighted_quantiles
+from .quantiles import METHODS, line_weights, parts, quantiles_of, sorted_quantiles, weighted_quantiles
+from .statistics import lines, median
 
 
 def _filled(a: Any, name: str, fill: float) -> tuple[Array, Array | None]:
