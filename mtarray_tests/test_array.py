@@ -14,7 +14,7 @@ DTYPES = (
 )  # fmt: skip
 
 A = np.array([[3.0, -1.5, 2.0], [0.5, 7.0, -4.0]])
-I = np.array([[3, 1, 2], [0, 7, 4]])  # noqa: E741
+I = np.array([[3, 1, 2], [0, 7, 4]])
 
 
 def same(x: Any, a: Any) -> None:
@@ -273,9 +273,11 @@ def test_len_iteration_contains() -> None:
     assert 8 not in x
     assert np.int64(7) in x
     assert list(xp.zeros((0, 2))) == []
-    a, b = x
-    assert len(reversed_list := list(reversed(x))) == 2
-    same(reversed_list[0], I[1])
+    first, _ = x
+    same(first, np.array([9, 9, 9]))
+    backwards = list(reversed(x))
+    assert len(backwards) == 2
+    same(backwards[0], I[1])
     assert sorted(xp.asarray([3, 1, 2]), key=int)[0] == 1
     assert {int(v) for v in x[1]} == {0, 4, 7}
     assert sum(xp.asarray([1, 2, 3])) == 6
@@ -302,7 +304,7 @@ def test_comparison_gives_arrays() -> None:
     x = xp.asarray([1, 2, 3])
     same(x == 2, np.array([False, True, False]))
     same(x != x, np.zeros(3, bool))
-    same(2 < x, np.array([False, False, True]))
+    same(operator.lt(2, x), np.array([False, False, True]))
     same(x >= xp.asarray([1.5]), np.array([False, True, True]))
     assert (x == "a") is False
     assert (x != None) is True  # noqa: E711
@@ -310,7 +312,7 @@ def test_comparison_gives_arrays() -> None:
     with pytest.raises(TypeError):
         hash(x)
     with pytest.raises(TypeError):
-        {x: 1}
+        {x}  # noqa: B018
 
 
 # ---------------------------------------------------------------------- setting

@@ -469,9 +469,10 @@ def test_programs(part: int, seed: int, full: bool) -> None:
 
 
 def test_programs_on_large_arrays(seed: int, full: bool) -> None:
-    """The same where parallel kernels do the work."""
-    for n in range(400 if full else 25):
-        play([seed, 100, n], large=True, steps=10)
+    """The same where parallel kernels do the work, or may."""
+    for n in range(400 if full else 26):
+        with xp.config(kernels="numba" if n % 2 else "auto"):
+            play([seed, 100, n], large=True, steps=10)
 
 
 def test_programs_by_kernels_only(seed: int, full: bool) -> None:
