@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -292,6 +293,20 @@ def test_every_name_is_public_documented_and_numpys() -> None:
         assert getattr(mtarray, name) is ours
         assert hasattr(np, name), name
         assert ">>> " in ours.__doc__, name
+
+
+@pytest.mark.parametrize("name", numpy_names.__all__)
+def test_signatures_are_numpys(name: str) -> None:
+    """What may be passed by position has NumPy's name and place, and what may be passed by name has NumPy's name."""
+    theirs = getattr(np, name)
+    if isinstance(theirs, np.ufunc) or name in ("amax", "amin", "fix", "einsum", "einsum_path"):
+        return  # a ufunc's operands have no names; the others are spellings of the standard's functions, or take anything
+    want = inspect.signature(theirs).parameters
+    ours = list(inspect.signature(getattr(mtarray, name)).parameters.values())
+    positional = [p.name for p in ours if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    places = [p.name for p in want.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    assert positional == places[: len(positional)]
+    assert {p.name for p in ours} <= set(want)
 
 
 def test_numpy_functions_come_here() -> None:

@@ -72,7 +72,7 @@ def extract(condition: Any, arr: Any) -> Array:
     return take(reshape(operand(arr, "extract"), (-1,)), flatnonzero(condition), axis=0)
 
 
-def choose(a: Any, choices: Any, mode: str = "raise") -> Array:
+def choose(a: Any, choices: Any, *, mode: str = "raise") -> Array:
     """For each element of `a`, the element at its place in the choice of that number; all broadcast.
 
     mode: "raise" (ValueError for a number out of range), "wrap" (modulo the number of choices) or "clip".
