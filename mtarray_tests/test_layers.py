@@ -175,3 +175,10 @@ def test_import_brings_neither_numba_nor_clients() -> None:
     loaded = set(subprocess.run([sys.executable, "-W", "error", "-c", source], capture_output=True, text=True, check=True).stdout.split())
     assert "mtarray" in loaded
     assert loaded.isdisjoint({"numba", "llvmlite", "tbb", "scipy", "torch", "jax", "array_api_compat", "cuda"})
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.split(".")[0] not in ("_kernels", "_storage", "_array", "_dispatch")])
+def test_buffers_are_read_through_value(module: str) -> None:
+    """`value` and `writable` are the doors to memory: nobody above `_dispatch`, whose hot paths are written out, opens a storage."""
+    names = {node.attr for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)}
+    assert names.isdisjoint({"_view", "_view_of"}) and not ("_storage" in names and "buffer" in names)
