@@ -28,6 +28,7 @@ from numpy import (
 
 from . import _array, _ops, diagnostics, fft, linalg, random
 from . import _numpy_protocol as _numpy_protocol
+from . import _selection as _selection
 from ._array import Array
 from ._config import config, strict
 from ._devices import Device

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _array, _strides
+from . import _strides
 from ._array import Array, fresh, from_numpy, value, window, writable
 from ._config import config, is_strict
 from ._dtypes import WEAK_KIND, DType, dtype_of, promote, promote_weak, same_kind, standard_promotion
@@ -478,7 +478,7 @@ def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
 
     def quick(x: Any, axis: Any) -> Any:
         """The fold of a small whole array over all axes or one, or None."""
-        if x.__class__ is not Array or not 0 < x._whole:
+        if x.__class__ is not Array or not x._whole > 0:
             return None
         entry = fast.get(x._dtype)
         if entry is None or x._whole >= entry[2] or x._storage.node is not None:
@@ -594,99 +594,3 @@ def engine(op: Any, arrays: tuple[Array, ...], static: dict[str, Any]) -> Any:
     if tracked and record is not None:
         record(op, arrays, outs if outs.__class__ is tuple else (outs,), static)
     return outs
-
-
-# ---------------------------------------------------------------------- selection and assignment
-
-
-def select(x: Array, key: tuple[Any, ...]) -> Array:
-    """The elements of `x` that index arrays select, as a fresh array."""
-    return fresh(_gathered(value(x), key))
-
-
-def _gathered(a: Any, key: tuple[Any, ...]) -> Any:
-    arrays = [(i, k) for i, k in enumerate(key) if k.__class__ is not slice]
-    count = len(arrays)
-    if a.ndim == 0 or max(a.size, *[getattr(k, "size", 0) for _, k in arrays]) < GATHER_LIMIT:
-        return a[key]
-    from ._kernels.cpu import gather, select
-
-    first, index = arrays[0]
-    if _is_mask(index):
-        # One mask of the leading axes; masks beside other arrays are NumPy's.
-        if count == 1 and first == 0 and index.ndim > 0 and index.shape == a.shape[: index.ndim]:
-            return select.mask_select(a, index)
-    elif count == 1:
-        if index.__class__ is not int:
-            return gather.take(a, index, first)
-    elif [i for i, _ in arrays] == list(range(count)) and not any(_is_mask(k) for _, k in arrays):
-        return gather.gather(a, [np.asarray(k) for _, k in arrays])
-    return a[key]
-
-
-def _is_mask(index: Any) -> bool:
-    return index.__class__ is _ndarray and index.dtype.kind == "b"
-
-
-GATHER_LIMIT = 1 << 14
-
-
-def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
-    """Write `item` into the window `x` (`key`: into the elements that index arrays select of it). Behind every `x[...] = `."""
-    target = writable(x, "assignment")
-    if item.__class__ is Array:
-        source = value(item)
-    elif item.__class__ in WEAK_KIND or isinstance(item, (np.ndarray, np.generic)):
-        source = item
-    else:
-        source = value(_array.xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None))  # bounds are checked there
-    kind = source.dtype.kind if isinstance(source, (np.ndarray, np.generic)) else "c" if item.__class__ is complex else ""
-    if kind == "c" and x._dtype.kind != "c":
-        raise TypeError(f"assignment: complex values cannot be written into an array of {x._dtype}; take their real or imaginary part")
-    if kind and kind not in "biufc":
-        raise TypeError(f"assignment: values of dtype {source.dtype} cannot be written into an array of {x._dtype}")
-    if is_strict() and kind and not np.can_cast(source.dtype, x._dtype, "same_kind"):
-        raise TypeError(f"assignment: the standard does not define writing {source.dtype} into {x._dtype} (strict mode)")
-    if item.__class__ is float and x._dtype.kind in "iu" and not np.isfinite(item):
-        raise ValueError(f"assignment: {item} cannot be written into an array of {x._dtype}")
-    try:
-        if key is None:
-            if kind and target.size >= COPY_LIMIT and target.shape == source.shape:
-                from ._kernels.cpu import copying
-
-                if np.may_share_memory(target, source):
-                    source = source.copy()
-                copying.copy(target, source)
-            else:
-                token = set_errors(QUIET)
-                try:
-                    target[...] = source
-                finally:
-                    reset_errors(token)
-        else:
-            if kind and np.may_share_memory(target, source):
-                source = source.copy()
-            run_quietly(_scatter, target, key, source)
-    except ValueError as error:
-        if not kind or not any(word in str(error) for word in ("broadcast", "boolean array indexing")):
-            raise
-        selected = x._shape if key is None else target[key].shape
-        raise ValueError(f"assignment: values of shape {source.shape} cannot be broadcast to the selected shape {selected}") from None
-    except OverflowError:
-        raise OverflowError(f"assignment: the Python integer {item} is out of bounds for {x._dtype}") from None
-
-
-def _scatter(target: Any, key: tuple[Any, ...], source: Any) -> None:
-    mask = key[0]
-    if len(key) == 1 and _is_mask(mask) and mask.size >= GATHER_LIMIT and mask.shape == target.shape and np.ndim(source) <= 1:
-        from ._kernels.cpu import select
-
-        select.mask_assign(target, mask, source)
-        return
-    target[key] = source
-
-
-COPY_LIMIT = 1 << 16
-
-_array.select = select
-_array.assign = assign

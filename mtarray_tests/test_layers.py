@@ -24,7 +24,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "pure": ("_dtypes", "_strides", "_indexing", "_devices", "_config"),
     "storage": ("_storage",),
     "arrays": ("_array",),
-    "dispatch": ("_dispatch",),
+    "dispatch": ("_dispatch", "_selection"),
     "declarations": ("_signatures", "_ops"),
     "sections": (),
     "package": ("",),
