@@ -99,6 +99,8 @@ def check_strict(op: Any, key: tuple[Any, ...]) -> None:
     strong = [k for k in key if k.__class__ is not type]
     if not strong:
         raise TypeError(f"{op.name}: at least one operand must be an array (strict mode)")
+    if not op.standard:
+        raise TypeError(f"{op.name} is not a function of the standard but a NumPy name (strict mode)")
     for d in strong:
         if d not in op.standard:
             raise TypeError(f"{op.name}: the standard does not define it for {d}, only for {names(op.standard)} (strict mode)")

@@ -76,7 +76,7 @@ _NAMESPACES = {"numpy": "", "numpy.linalg": "linalg", "numpy.fft": "fft"}
 
 @functools.cache
 def _mirror(function: Any) -> Any:
-    """Our function of the same name and place as NumPy's, with its signature; or None."""
+    """Our function of the same name and place as NumPy's, its signature, and NumPy's; or None."""
     space: Any = _array.xp
     module = _NAMESPACES.get(getattr(function, "__module__", None) or "numpy")
     if module is None:
@@ -87,30 +87,46 @@ def _mirror(function: Any) -> Any:
     ours = getattr(space, name, None)
     if ours is None or not callable(ours):
         return None
-    return ours, inspect.signature(ours)
+    try:
+        return ours, inspect.signature(ours), inspect.signature(function)
+    except ValueError:  # written in C, without a signature
+        return ours, inspect.signature(ours), None
+
+
+def _call_mirror(function: Any, args: Any, kwargs: Any) -> Any:
+    """What our counterpart gives for a call meant for NumPy, or NotImplemented: there is none, or it would mean something else."""
+    mirror = _mirror(function)
+    if mirror is None:
+        return NotImplemented
+    ours, signature, theirs = mirror
+    if function is np.take and kwargs.get("axis", args[2] if len(args) > 2 else None) is None:
+        return NotImplemented  # NumPy flattens, the standard asks for an axis
+    if theirs is not None and not any(p.kind is p.VAR_POSITIONAL for p in theirs.parameters.values()):
+        # The same places may have other names: what follows the positional-only operands is passed by NumPy's name.
+        operands = sum(p.kind is p.POSITIONAL_ONLY for p in signature.parameters.values())
+        names = list(theirs.parameters)
+        kwargs = {**dict(zip(names[operands:], args[operands:])), **kwargs}
+        args = args[:operands]
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError:
+        return NotImplemented  # an argument that only NumPy has
+    # NumPy converts lists where arrays are meant, we ask for `asarray`.
+    if any(v.__class__ is list and not any(x.__class__ is Array for x in v) for v in bound.arguments.values()):
+        return NotImplemented
+    return ours(*args, **kwargs)
 
 
 def array_function(function: Any, args: Any, kwargs: Any) -> Any:
     """The `__array_function__` of Array."""
-    mirror = _mirror(function)
-    if mirror is not None:
-        ours, signature = mirror
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError:
-            bound = None  # an argument that only NumPy has
-        if bound is not None and _plain_arguments(bound.arguments.values()):
-            return ours(*args, **kwargs)
+    result = _call_mirror(function, tuple(args), kwargs)
+    if result is not NotImplemented:
+        return result
     out = kwargs.get("out")
     if out.__class__ is Array:
         kwargs = {**kwargs, "out": writable(out, f"np.{function.__name__}: out")}
     result = function(*_to_numpy(tuple(args)), **_to_numpy(dict(kwargs)))
     return out if out.__class__ is Array else _from_numpy(result)
-
-
-def _plain_arguments(values: Any) -> bool:
-    """Whether our function can be given these: no lists where arrays are meant (NumPy converts those, we ask for `asarray`)."""
-    return not any(v.__class__ is list and not any(x.__class__ is Array for x in v) for v in values)
 
 
 _array.array_ufunc = array_ufunc
