@@ -60,6 +60,13 @@ def product(x1: Any, x2: Any) -> Any:
         return kernels.matmul(x1, x2, x1.dtype, own=mode == "numba")
 
 
+@engine
+def dots(x1: Any, x2: Any) -> Any:
+    """Sums of `conj(x1) * x2` along the last axis, of one length; the others broadcast."""
+    with _threads():
+        return np.asarray(np.vecdot(x1, x2))
+
+
 def _dense(x: Any) -> bool:
     return bool(x.flags.c_contiguous or x.flags.f_contiguous or 1 in x.shape)
 

@@ -186,11 +186,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     """
     x1, x2 = _pair(x1, x2, "vecdot")
     x1, x2 = _last(x1, x2, axis, "vecdot")
-    if x1.dtype in COMPLEX:
-        x1 = conj(x1)
-    if x1.ndim == 1 and x2.ndim == 1:
-        return matmul(x1, x2)
-    return matmul(x1[..., None, :], x2[..., :, None])[..., 0, 0]
+    return _engine.dots(x1, x2)
 
 
 def _last(x1: Array, x2: Array, axis: Any, where: str) -> tuple[Array, Array]:
