@@ -133,6 +133,7 @@ ATANH_WIDE = mp.mpf("0.2010") ** 2  # |s| = |m - 1|/(m + 1): log needs .1716, at
 ATANH_LOG = mp.mpf("0.1718") ** 2
 TAN_PI8 = mp.mpf("0.4144") ** 2
 THIRD = mp.mpf(1) / 3
+HALF = mp.mpf("0.5005")
 
 
 def _exp_tail(r):
@@ -141,6 +142,19 @@ def _exp_tail(r):
 
 def _exp_weight(r):
     return r**2 / mp.exp(r)
+
+
+def _exp2_tail(f):
+    return mp.expm1(f * mp.log(2)) / f
+
+
+def _exp2_weight(f):
+    return f / mp.power(2, f)
+
+
+def _log2_ratio(s):
+    """log2((1 + s)/(1 - s))."""
+    return 2 * mp.atanh(s) / mp.log(2)
 
 
 def _log_weight(f):
@@ -180,9 +194,12 @@ JOBS = [
     Job("SINH", tail(mp.sinh, 1), 0, mp.mpf("1.001") ** 2, 7, z_weight(mp.sinh, 1)),
     Job("ASINH", tail(mp.asinh, 1), 0, mp.mpf("0.501") ** 2, 12, z_weight(mp.asinh, 1)),
     Job("CBRT", mp.cbrt, 1, 2, 4, lambda x: 1 / mp.cbrt(x)),
+    Job("EXP2", _exp2_tail, -HALF, HALF, 11, _exp2_weight),
+    Job("POW_LOG", tail(_log2_ratio, 2 / mp.log(2), 2 * THIRD / mp.log(2)), 0, ATANH_LOG, 6, lambda z: z * z * mp.log(2) / 2),
     # float32 cores: coefficients in float32, except where the name ends in F8
     Job("EXP_S", _exp_tail, -LN2_HALF, LN2_HALF, 4, _exp_weight, True),
-    Job("EXP2_S", lambda f: mp.expm1(f * mp.log(2)) / f, -0.5005, mp.mpf("0.5005"), 5, lambda f: f / mp.power(2, f), True),
+    Job("EXP2_S", _exp2_tail, -HALF, HALF, 5, _exp2_weight, True),
+    Job("POW_LOG_S", tail(_log2_ratio, 2 / mp.log(2), 2 * THIRD / mp.log(2)), 0, ATANH_LOG, 2, lambda z: z * z * mp.log(2) / 2, True),
     Job("LOG_S", _log_tail(mp.e), -THIRD, THIRD, 10, _log_weight, True),
     Job("LOG2_S", _log_tail(mp.mpf(2)), -THIRD, THIRD, 10, lambda f: _log_weight(f) * mp.log(2), True),
     Job("LOG10_S", _log_tail(mp.mpf(10)), -THIRD, THIRD, 10, lambda f: _log_weight(f) * mp.log(10), True),
@@ -227,6 +244,7 @@ def constants():
         ("LN2E", "LN2F"): parts(ln2, first_bits=40),  # k * LN2E is exact for |k| < 2^13
         ("LG2E", "LG2F"): parts(mp.log10(2), first_bits=40),
         ("LOG2E2", "LOG2E2L"): parts(2 / ln2),
+        ("LOG2E2_3", "LOG2E2_3L"): parts(2 / ln2 / 3),
         ("LOG10E2", "LOG10E2L"): parts(2 / mp.log(10)),
         ("PIO2_1", "PIO2_2", "PIO2_3"): parts(pi / 2, 3),
         ("PIO4", "PIO4L"): parts(pi / 4),
@@ -238,6 +256,8 @@ def constants():
         ("LN2H_S", "LN2L_S"): parts(ln2, first_bits=15, single=True),  # k * LN2H_S is exact for |k| < 2^9
         ("LG2H_S", "LG2L_S"): parts(mp.log10(2), first_bits=15, single=True),
         ("LOG2EH_S", "LOG2EL_S"): parts(1 / ln2, single=True),
+        ("LOG2E2_S", "LOG2E2L_S"): parts(2 / ln2, single=True),
+        ("LOG2E2_3_S", "LOG2E2_3L_S"): parts(2 / ln2 / 3, single=True),
         ("LOG10EH_S", "LOG10EL_S"): parts(1 / mp.log(10), single=True),
         ("PIO2_1_S", "PIO2_2_S", "PIO2_3_S"): parts(pi / 2, 3, single=True),
         ("PI_H_S", "PI_L_S"): parts(pi, single=True),

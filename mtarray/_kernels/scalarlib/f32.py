@@ -5,7 +5,7 @@ Where one rounding too many would show, a value is kept as an unevaluated sum. A
 
 from . import coefficients as K
 from .exp_log import exp_normal, log_tail
-from .power import pow_special
+from .power import pow_program
 from .primitives import (
     INF,
     NAN,
@@ -34,6 +34,7 @@ from .primitives import (
 
 TRIG_MAX = 2.0**30
 _TWO_THIRDS = 0x3F2AAAAB
+_SQRT_HALF = 0x3F3504F3
 _MIN_NORMAL = 2.0**-126
 
 
@@ -345,18 +346,20 @@ def acos(x):
 # -- power, error function ----------------------------------------------------------------------------------------------
 
 
+_POW_LOG = (K.LOG2E2_S, K.LOG2E2_3_S, (K.LOG2E2L_S, K.LOG2E2_3L_S, *K.POW_LOG_S))
+
+
+def _split_middle(x):
+    """x = 2^e m for positive finite x, sqrt(1/2) <= m < sqrt(2): e as float32, m."""
+    small = x < _MIN_NORMAL
+    ix = bits(sel(small, x * 2.0**24, x))
+    e = (ix - _SQRT_HALF) >> 23
+    ef = int_to_float(e)
+    return sel(small, ef - 24.0, ef), from_bits(ix - (e << 23))
+
+
 def pow(x, y):
-    ax = fabs(x)
-    e, f = _split(ax)
-    # The exponent y log2|x| reaches 150 and its error is multiplied by that: this part needs float64.
-    f8 = to_f8(f)
-    log2_x = fma(f8, poly(f8, K.LOG2_F8), to_f8(e))
-    log2_x = sel(ax == 0.0, -INF, sel(ax == INF, INF, log2_x))
-    p = clamp(to_f8(y) * log2_x, -200.0, 200.0)
-    _, n = shifted(p)
-    r = to_f4(p - n)
-    t, _ = shifted(to_f4(n))
-    return pow_special(x, y, scale(fma(r, poly(r, K.EXP2_S), 1.0), shift_int(t)))
+    return pow_program(x, y, _split_middle, _POW_LOG, K.EXP2_S, 160.0)
 
 
 def erf(x):

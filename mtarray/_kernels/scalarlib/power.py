@@ -7,79 +7,75 @@ from .primitives import (
     NAN,
     bits,
     clamp,
+    clamp_known,
     copysign,
     fabs,
     fast_sum,
-    floor,
     fma,
     from_bits,
     poly,
     pow2,
+    rint,
     scale,
     sel,
     shift_int,
     shifted,
+    sign_bit,
     sqrt,
 )
 
 
-def log2_parts(ax):
-    """log2 of a positive finite float64 as H + L, good to about 2^-68 relative."""
-    ef, m, _ = split(ax)
-    d = m + 1.0
-    dl = m - (d - 1.0)
-    f = m - 1.0
-    rd = 1.0 / d
-    s = f * rd
-    sl = fma(-s, dl, fma(-s, d, f)) * rd
-    # C atanh(s) with the s^3 term in two parts
+def log2_parts(e, m, log):
+    """e + log2(m) as H + L for sqrt(1/2) <= m < sqrt(2); L may be 2^-12 H.
+
+    `log`: (c, d, tail), c = 2/log(2) and d = c/3 rounded, the polynomial `tail` from their remainders on. log2(m) = s T(s^2) with
+    s = (m - 1)/(m + 1) and T = c + d z + tail(z); s and T are carried in two parts, which is good to some 12 bits more than the
+    format has.
+    """
+    c, d, tail = log
+    f, u = m - 1.0, m + 1.0
+    ul = m - (u - 1.0)
+    ru = 1.0 / u
+    s = f * ru
     z = s * s
-    zl = fma(s, s, -z) + 2.0 * s * sl
-    uh = z * K.THIRD
-    ul = fma(z, K.THIRD, -uh) + fma(zl, K.THIRD, z * K.THIRDL)
-    ul = fma(z * z, poly(z, K.ATH5), ul)
-    vh = s * uh
-    vl = fma(s, uh, -vh) + fma(s, ul, sl * uh)
-    h, l = fast_sum(s, vh)
-    h, l = fast_sum(h, l + (vl + sl))
-    g = h * K.LOG2E2
-    gl = fma(h, K.LOG2E2, -g) + fma(h, K.LOG2E2L, l * K.LOG2E2)
-    high, low = fast_sum(ef, g)
-    return high, low + gl
+    sl = fma(-s, ul, fma(-s, u, f)) * ru
+    zl = fma(s + s, sl, fma(s, s, -z))
+    t = fma(z, d, c)
+    tl = fma(zl, d, fma(z, d, c - t)) + poly(z, tail)
+    h = s * t
+    hl = fma(s, tl, fma(sl, t, fma(s, t, -h)))
+    high = e + h
+    return high, ((e - high) + h) + hl
 
 
-def exp2_parts(p, pl):
-    """2^(p + pl) for |p| <= 1080."""
-    t, n = shifted(p)
-    f = p - n
-    q = pl * K.LN2H
-    r = fma(f, K.LN2H, q)
-    rl = fma(f, K.LN2L, fma(f, K.LN2H, -r) + q)
-    return scale(1.0 + (r + fma(r * r, poly(r, K.EXP), rl)), shift_int(t))
-
-
-def pow_special(x, y, result):
-    """Signs and special values of x**y put over |x|**y."""
-    ax, ay = fabs(x), fabs(y)
-    half = 0.5 * y
-    whole = floor(y) == y  # infinite y count as even
-    odd = whole & (floor(half) != half)
-    result = sel((bits(x) < 0) & odd, -result, result)
-    result = sel((x < 0.0) & (ax < INF) & ~whole, NAN, result)
-    result = sel((ax == 1.0) & (ay == INF), 1.0, result)
-    result = sel((x != x) | (y != y), NAN, result)
+def pow_program(x, y, parts, log, exp2, limit):
+    """x**y, all special values included; `limit`: exponents beyond it overflow or vanish, yet `scale` takes them."""
+    ax = fabs(x)
+    e, m = parts(ax)
+    high, low = log2_parts(e, m, log)
+    high = sel(ax == 0.0, -INF, sel(ax < INF, high, ax))
+    # No representable power lies behind this bound, and 0 * bound is no NaN where |x| = 1.
+    v = clamp(y, -(2.0**70), 2.0**70)
+    p = v * high
+    pl = fma(v, low, fma(v, high, -p))
+    p = clamp(p, -limit, limit)
+    pl = clamp_known(pl, -0.5, 0.5)  # of no consequence but where p is at its limit, or infinite and pl NaN
+    t, n = shifted(p + pl)
+    f = (p - n) + pl
+    result = scale(fma(f, poly(f, exp2), 1.0), shift_int(t))
+    # y modulo 2: 0, 1 or -1 if y is whole, NaN if infinite
+    rest = fabs(fma(-2.0, rint(0.5 * y), y))
+    odd = rest == 1.0
+    result = from_bits(bits(result) ^ (sel(odd, bits(x), bits(x).const(0)) & sign_bit(x)))
+    result = sel((x < 0.0) & (ax < INF) & (rest > 0.0) & ~odd, NAN, result)
     return sel((y == 0.0) | (x == 1.0), 1.0, result)
 
 
+_LOG = (K.LOG2E2, K.LOG2E2_3, (K.LOG2E2L, K.LOG2E2_3L, *K.POW_LOG))
+
+
 def pow(x, y):
-    ax = fabs(x)
-    high, low = log2_parts(ax)
-    high = sel(ax == 0.0, -INF, sel(ax == INF, INF, high))
-    p = y * high
-    pl = fma(y, high, -p) + y * low
-    outside = (p > 1030.0) | (p < -1080.0)
-    result = exp2_parts(clamp(p, -1080.0, 1030.0), sel(outside, 0.0, pl))
-    return pow_special(x, y, result)
+    return pow_program(x, y, lambda a: split(a)[:2], _LOG, K.EXP2, 1100.0)
 
 
 def hypot(x, y):

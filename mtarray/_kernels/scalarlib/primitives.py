@@ -35,7 +35,19 @@ def _host_has_fma():
     return bool(features["fma"]) if "fma" in features else not binding.get_process_triple().startswith(("x86", "i686", "amd64"))
 
 
+def _host_scales():
+    """Whether `llvm.ldexp` becomes one instruction per vector (AVX-512's vscalef, which LLVM 22 knows of), not a call per element."""
+    if config.CPU_FEATURES is not None:
+        features = set(config.CPU_FEATURES.split(","))
+    elif config.CPU_NAME == "generic":
+        return False
+    else:
+        features = {f"+{name}" for name, on in binding.get_host_cpu_features().items() if on}
+    return binding.llvm_version_info >= (22,) and {"+avx512f", "+avx512vl", "+avx512dq"} <= features
+
+
 HAS_FMA = _host_has_fma()
+HAS_SCALE = _host_scales()
 
 
 class _NoFlags(tuple):
@@ -184,6 +196,11 @@ def _masks(x):
     return (0x7FFFFFFF, 1 << 31) if x.type is F4 else (0x7FFFFFFFFFFFFFFF, 1 << 63)
 
 
+def sign_bit(x):
+    """The integer that has only the sign bit of this value's format."""
+    return _masks(x)[1]
+
+
 def fabs(x):
     """|x|, NaN's sign cleared too."""
     return from_bits(bits(x) & _masks(x)[0])
@@ -321,8 +338,8 @@ def mad(a, b, c):
 def poly(x, coefficients):
     """The polynomial with these coefficients, lowest degree first, at `x`.
 
-    Up to degree 10 by Horner's rule; above in two (from degree 14: four) interleaved chains, since one long chain waits for
-    its own latency.
+    Up to degree 3 by Horner's rule; above in two (from degree 11: four) interleaved chains: a processor sees only a few
+    iterations of such a loop at once, so one long chain waits for its own latency.
     """
 
     def chain(cs, t):
@@ -332,10 +349,10 @@ def poly(x, coefficients):
         return acc
 
     n = len(coefficients)
-    if n <= 11:
+    if n <= 4:
         return chain(coefficients, x)
     x2 = x * x
-    if n <= 14:
+    if n <= 11:
         return mad(chain(coefficients[1::2], x2), x, chain(coefficients[::2], x2))
     p0, p1, p2, p3 = (chain(coefficients[i::4], x2 * x2) for i in range(4))
     return mad(mad(p3, x, p2), x2, mad(p1, x, p0))
@@ -364,6 +381,12 @@ def clamp(x, lo, hi):
     """x limited to [lo, hi]; NaN stays NaN."""
     x = sel(x > hi, hi, x)
     return sel(x < lo, lo, x)
+
+
+def clamp_known(x, lo, hi):
+    """x limited to [lo, hi]; NaN becomes `hi`."""
+    x = sel(x < hi, x, hi)
+    return sel(x > lo, x, lo)
 
 
 # -- powers of two ------------------------------------------------------------------------------------------------------
@@ -404,5 +427,13 @@ def pow2(k):
 
 def scale(y, k):
     """y * 2**k with correct overflow and gradual underflow, |k| below twice the exponent range."""
+    if HAS_SCALE:
+        k = widen(k, 32)
+        name = "llvm.ldexp." + ("f32" if y.type is F4 else "f64") + ".i32"
+        module = y.b.module
+        fn = module.globals.get(name) or ir.Function(module, ir.FunctionType(y.type, [y.type, I4]), name)
+        call = y.b.call(fn, [y.v, k.v])
+        call.fastmath = _NoFlags()
+        return y._new(call)
     k1 = k >> 1
     return y * pow2(k1) * pow2(k - k1)
