@@ -123,7 +123,12 @@ def _complex_power(x1: Any, x2: Any) -> Any:
 
 
 @elementwise(
-    dtypes=NUMERIC, numpy="power", corrected={"f": _power, "c": _complex_power}, dunder="__pow__", limit=DEAR, validate=_no_negative_exponent
+    dtypes=NUMERIC,
+    numpy="power",
+    corrected={"f": _power, "c": _complex_power},
+    dunder="__pow__",
+    limit=DEAR,
+    validate=_no_negative_exponent,
 )
 def pow(x1, x2):
     """`x1` to the power `x2`, for each pair of elements. ValueError for an integer to a negative integer power.

@@ -7,7 +7,7 @@ _followers = {}
 _lock = threading.RLock()
 
 
-def set(name, value):  # noqa: A001
+def set(name, value):
     """Give a setting a value; whoever follows it is called."""
     with _lock:
         _values[name] = value

@@ -35,6 +35,7 @@ def _kernel(dtype, largest, layout, unit):
     join, better = _joins(dtype, largest)
     name = f"arg{'max' if largest else 'min'}_{dtype.char}_{layout}".replace("?", "b")
     if layout == "rows":
+
         def at(i):
             return f"x[{i}]" if unit else f"{p}(b + ({i}) * s)[0]"
 

@@ -8,36 +8,65 @@ from numba.extending import intrinsic
 
 I64 = ir.IntType(64)
 
+
 @intrinsic
 def icall(tyctx, fn, lo, hi, args):
     """((void(*)(i64,i64,i64))fn)(lo, hi, args)"""
+
     def cg(ctx, b, sig, a):
         ft = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
         p = b.inttoptr(a[0], ft.as_pointer())
         b.call(p, [a[1], a[2], a[3]])
         return ctx.get_dummy_value()
+
     return types.void(types.int64, types.int64, types.int64, types.int64), cg
+
 
 @intrinsic
 def ld64(tyctx, addr):
     def cg(ctx, b, sig, a):
         return b.load(b.inttoptr(a[0], I64.as_pointer()))
+
     return types.int64(types.int64), cg
+
 
 def _mkptr(nbty):
     @intrinsic
     def as_ptr(tyctx, addr):
         def cg(ctx, b, sig, a):
             return b.inttoptr(a[0], ctx.get_value_type(types.CPointer(nbty)))
+
         return types.CPointer(nbty)(types.int64), cg
+
     return as_ptr
-PTR = {t: _mkptr(t) for t in (types.float32, types.float64, types.int32, types.int64, types.uint8, types.uint32, types.uint64, types.boolean, types.complex64, types.complex128, types.int8, types.uint16, types.int16)}
+
+
+PTR = {
+    t: _mkptr(t)
+    for t in (
+        types.float32,
+        types.float64,
+        types.int32,
+        types.int64,
+        types.uint8,
+        types.uint32,
+        types.uint64,
+        types.boolean,
+        types.complex64,
+        types.complex128,
+        types.int8,
+        types.uint16,
+        types.int16,
+    )
+}
+
 
 @intrinsic
 def arr_ptr(tyctx, a):
     def cg(ctx, b, sig, args):
         s = ctx.make_array(a)(ctx, b, args[0])
         return b.ptrtoint(s.data, I64)
+
     return types.int64(a), cg
 
 
@@ -54,27 +83,34 @@ u8 = PTR[types.uint64]
 c8 = PTR[types.complex64]
 c16 = PTR[types.complex128]
 
+
 @intrinsic
 def nt_copy(tyctx, dst, src, nbytes):
     """dst 64-aligned, nbytes multiple of 64"""
+
     def cg(ctx, b, sig, a):
         V = ir.VectorType(ir.IntType(64), 8)
         n = b.udiv(a[2], I64(64))
         with cgutils.for_range(b, n) as loop:
             off = b.mul(loop.index, I64(64))
-            s = b.inttoptr(b.add(a[1], off), V.as_pointer()); d = b.inttoptr(b.add(a[0], off), V.as_pointer())
+            s = b.inttoptr(b.add(a[1], off), V.as_pointer())
+            d = b.inttoptr(b.add(a[0], off), V.as_pointer())
             v = b.load(s, align=8)
             st = b.store(v, d, align=64)
             st.set_metadata("nontemporal", b.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
         return ctx.get_dummy_value()
+
     return types.void(types.int64, types.int64, types.int64), cg
+
 
 @intrinsic
 def sfence(tyctx):
     def cg(ctx, b, sig, a):
         b.fence("seq_cst")
         return ctx.get_dummy_value()
+
     return types.void(), cg
+
 
 def _mm(op):
     @intrinsic
@@ -84,30 +120,47 @@ def _mm(op):
             nm = f"llvm.{op}." + ("f32" if isinstance(t, ir.FloatType) else "f64")
             fn = cgutils.get_or_insert_function(b.module, ir.FunctionType(t, [t, t]), nm)
             return b.call(fn, a, fastmath=("nsz",))
+
         return x(x, x), cg
+
     return f
-fmaximum = _mm("maximum"); fminimum = _mm("minimum")
+
+
+fmaximum = _mm("maximum")
+fminimum = _mm("minimum")
+
 
 @intrinsic
 def asf4(tyctx, x):
-    def cg(ctx, b, sig, a): return b.bitcast(a[0], ir.FloatType())
+    def cg(ctx, b, sig, a):
+        return b.bitcast(a[0], ir.FloatType())
+
     return types.float32(types.int32), cg
+
+
 @intrinsic
 def asi4(tyctx, x):
-    def cg(ctx, b, sig, a): return b.bitcast(a[0], ir.IntType(32))
+    def cg(ctx, b, sig, a):
+        return b.bitcast(a[0], ir.IntType(32))
+
     return types.int32(types.float32), cg
+
 
 def _tr(N, bits):
     """in-register N x N transpose of `bits`-wide elements: dst[r][c] = src[c][r]; strides in bytes"""
+
     @intrinsic
     def tr(tyctx, src, ss, dst, ds):
         def cg(ctx, b, sig, a):
-            E = ir.IntType(bits); V = ir.VectorType(E, N); i32 = ir.IntType(32)
+            E = ir.IntType(bits)
+            V = ir.VectorType(E, N)
+            i32 = ir.IntType(32)
             v = [b.load(b.inttoptr(b.add(a[0], b.mul(a[1], I64(i))), V.as_pointer()), align=bits // 8) for i in range(N)]
             h = N // 2
             while h:
                 for i in range(N):
-                    if i & h: continue
+                    if i & h:
+                        continue
                     A, B = v[i], v[i + h]
                     m1 = [l if not l & h else N + l - h for l in range(N)]
                     m2 = [l + h if not l & h else N + l for l in range(N)]
@@ -117,18 +170,30 @@ def _tr(N, bits):
             for i in range(N):
                 b.store(v[i], b.inttoptr(b.add(a[2], b.mul(a[3], I64(i))), V.as_pointer()), align=bits // 8)
             return ctx.get_dummy_value()
+
         return types.void(types.int64, types.int64, types.int64, types.int64), cg
+
     return tr
-tr8_32 = _tr(8, 32); tr16_32 = _tr(16, 32); tr8_64 = _tr(8, 64); tr4_64 = _tr(4, 64)
+
+
+tr8_32 = _tr(8, 32)
+tr16_32 = _tr(16, 32)
+tr8_64 = _tr(8, 64)
+tr4_64 = _tr(4, 64)
+
 
 def _scan(N, T, add="fadd"):
     """inclusive prefix sum of n (multiple of N) elements from src to dst, local sums + carry; returns the last carry"""
-    ety = {"f4": ir.FloatType(), "f8": ir.DoubleType(), "i8": I64}[T]; nty = {"f4": types.float32, "f8": types.float64, "i8": types.int64}[T]
+    ety = {"f4": ir.FloatType(), "f8": ir.DoubleType(), "i8": I64}[T]
+    nty = {"f4": types.float32, "f8": types.float64, "i8": types.int64}[T]
     isz = {"f4": 4, "f8": 8, "i8": 8}[T]
+
     @intrinsic
     def sc(tyctx, src, dst, n, base):
         def cg(ctx, b, sig, a):
-            V = ir.VectorType(ety, N); i32 = ir.IntType(32); VM = ir.VectorType(i32, N)
+            V = ir.VectorType(ety, N)
+            i32 = ir.IntType(32)
+            VM = ir.VectorType(i32, N)
             op = (lambda x, y: b.fadd(x, y)) if T[0] == "f" else (lambda x, y: b.add(x, y))
             zero = ir.Constant(V, [0.0 if T[0] == "f" else 0] * N)
             cv = b.insert_element(ir.Constant(V, ir.Undefined), a[3], i32(0))
@@ -140,38 +205,59 @@ def _scan(N, T, add="fadd"):
                 h = 1
                 while h < N:
                     sh = b.shuffle_vector(v, zero, ir.Constant(VM, [N if l < h else l - h for l in range(N)]))
-                    v = op(v, sh); h *= 2
+                    v = op(v, sh)
+                    h *= 2
                 c = b.load(slot)
                 b.store(op(op(v, c), cv), b.inttoptr(b.add(a[1], off), V.as_pointer()), align=isz)
                 b.store(op(c, b.shuffle_vector(v, zero, ir.Constant(VM, [N - 1] * N))), slot)
             return b.extract_element(b.load(slot), i32(0))
+
         return nty(types.int64, types.int64, types.int64, nty), cg
+
     return sc
-scan_f4 = _scan(16, "f4"); scan8_f4 = _scan(8, "f4"); scan_f8 = _scan(8, "f8"); scan_i8 = _scan(8, "i8")
+
+
+scan_f4 = _scan(16, "f4")
+scan8_f4 = _scan(8, "f4")
+scan_f8 = _scan(8, "f8")
+scan_i8 = _scan(8, "i8")
+
 
 @intrinsic
 def prefetch(tyctx, addr):
     def cg(ctx, b, sig, a):
-        i8p = ir.IntType(8).as_pointer(); i32 = ir.IntType(32)
+        i8p = ir.IntType(8).as_pointer()
+        i32 = ir.IntType(32)
         fn = cgutils.get_or_insert_function(b.module, ir.FunctionType(ir.VoidType(), [i8p, i32, i32, i32]), "llvm.prefetch.p0")
-        b.call(fn, [b.inttoptr(a[0], i8p), i32(0), i32(3), i32(1)]); return ctx.get_dummy_value()
+        b.call(fn, [b.inttoptr(a[0], i8p), i32(0), i32(3), i32(1)])
+        return ctx.get_dummy_value()
+
     return types.void(types.int64), cg
+
+
 @intrinsic
 def memcpy(tyctx, dst, src, n):
     def cg(ctx, b, sig, a):
         i8p = ir.IntType(8).as_pointer()
-        cgutils.raw_memcpy(b, b.inttoptr(a[0], i8p), b.inttoptr(a[1], i8p), a[2], 1); return ctx.get_dummy_value()
+        cgutils.raw_memcpy(b, b.inttoptr(a[0], i8p), b.inttoptr(a[1], i8p), a[2], 1)
+        return ctx.get_dummy_value()
+
     return types.void(types.int64, types.int64, types.int64), cg
+
+
 @intrinsic
 def copy64(tyctx, dst, src, nbytes):
     """inline 64-byte-vector copy, nbytes multiple of 64, any alignment"""
+
     def cg(ctx, b, sig, a):
         V = ir.VectorType(I64, 8)
         with cgutils.for_range(b, b.udiv(a[2], I64(64))) as loop:
             off = b.mul(loop.index, I64(64))
             b.store(b.load(b.inttoptr(b.add(a[1], off), V.as_pointer()), align=1), b.inttoptr(b.add(a[0], off), V.as_pointer()), align=1)
         return ctx.get_dummy_value()
+
     return types.void(types.int64, types.int64, types.int64), cg
+
 
 tr16_8 = _tr(16, 8)
 tr16_16 = _tr(16, 16)
