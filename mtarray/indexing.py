@@ -52,6 +52,8 @@ def taken(x: Any, indices: Any, *, axis: int) -> Any:
         from ._kernels.cpu import gather
 
         return gather.take(x, indices, axis)
+    if not x.flags.c_contiguous:  # np.take would copy all of it first
+        return x[(slice(None),) * axis + (indices,)]
     return np.asarray(np.take(x, indices, axis))
 
 

@@ -136,8 +136,7 @@ def test_what_is_no_file_of_arrays(tmp_path: Path) -> None:
         path = tmp_path / "damaged.npy"
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"load: .*damaged\.npy"):
-            xp.load(path)
-            pytest.fail(f"accepted: {name}")
+            print(name, xp.load(path))  # seen only where it is accepted
     with pytest.raises(FileNotFoundError):
         xp.load(tmp_path / "missing.npy")
     for dtype in ("U3", "M8[s]", "V4", "g"):

@@ -254,7 +254,8 @@ def take(x, indices, axis=0):
     shape = x.shape[:axis] + index.shape + x.shape[axis + 1 :]
     size = int(np.prod(shape, dtype=object))
     if size < GATHER_CROSSOVER or x.size == 0:
-        return np.take(x, index, axis=axis)
+        # np.take would first copy an operand that is not contiguous, a view of 2^33 elements by a stride of 0 too.
+        return np.take(x, index, axis=axis) if x.flags.c_contiguous else x[(slice(None),) * axis + (index,)]
     return _run_gather(take_plan(x, index, axis), pool.empty(shape, x.dtype))
 
 
