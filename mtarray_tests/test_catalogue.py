@@ -54,6 +54,22 @@ def test_kernels_agree_with_small_arrays(name: str, full: bool) -> None:
             assert_close(g, s, tolerance(name, d), f"{name} {d}")
 
 
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_eight_elements_agree_with_a_large_array(name: str, full: bool) -> None:
+    """No one may see which tier served: the same values in a small array and repeated in one that is large enough for a kernel."""
+    op = ELEMENTWISE[name]
+    for d in [d for d in op.dtypes if full or d.name in ("float32", "int64")]:
+        small = operands(op, d, 16)
+        times = (1 << 21) // (16 * d.itemsize)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            few = op.function(*[xp.asarray(a) for a in small])
+            many = op.function(*[xp.asarray(np.tile(a, times)) for a in small])
+        for f, m in zip(few if op.nout > 1 else (few,), many if op.nout > 1 else (many,), strict=True):
+            assert_close(m[-16:], f, tolerance(name, d), f"{name} {d}")
+            assert_close(m[:16], f, tolerance(name, d), f"{name} {d}")
+
+
 @pytest.mark.parametrize("layout", ["reversed", "strided", "column", "0-d", "empty", "broadcast"])
 @pytest.mark.parametrize("name", ["add", "sqrt", "where", "equal", "floor_divide", "conj"])
 def test_kernels_take_any_layout(name: str, layout: str, full: bool) -> None:
