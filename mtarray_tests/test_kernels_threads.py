@@ -1,17 +1,19 @@
 """Kernels on threads: many callers at once, fork, and the same bits for any number of threads."""
 
+import importlib.metadata
 import math
 import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
 
 import mtarray
 from mtarray._kernels import build
-from mtarray._kernels.cpu import driver
+from mtarray._kernels.cpu import driver, forkjoin
 from mtarray._kernels.cpu.elementwise import kernel_for
 from mtarray._kernels.source import Scalar
 
@@ -208,15 +210,75 @@ class TestFork:
         assert _in_child(check) == 0
 
 
-# --- layers ----------------------------------------------------------------------------------------------------------------
+# --- the team --------------------------------------------------------------------------------------------------------------
+
+forks_and_joins = pytest.mark.skipif(not forkjoin.SUPPORTED, reason="this platform runs kernels through another layer")
+
+
+def _processor_seconds():
+    return sum(os.times()[:2])
+
+
+@forks_and_joins
+class TestTeam:
+    def test_its_size_follows_the_number_of_threads(self):
+        x = np.linspace(-3, 3, N)
+        for threads in (2, 7, 3, 2):
+            driver.set_num_threads(threads)
+            _compute(x)
+            assert len(driver._workers._threads) == threads - 1
+
+    def test_more_chunks_than_a_job_counts(self):
+        increment = build.kernel("count_elements", "    p = f8(ld64(args))\n    for i in range(hi - lo):\n        p[lo + i] += 1")
+        driver.set_num_threads(3)
+        x = np.zeros((2 << 20) + 5)
+        driver.run(increment, x.size, 1, driver.address(x))
+        assert (x == 1).all()
+
+    def test_workers_help(self):
+        # Who runs a chunk is seen from the stack that it runs on.
+        stacks = build.kernel(
+            "see_stacks",
+            "    p = i8(ld64(args))\n    s = 0.0\n    for i in range(20000):\n        s += 1 / (1 + i + lo)\n"
+            "    p[lo] = stack(64) + (s < 0)",
+        )
+        driver.set_num_threads(2)
+        x = np.zeros(200, np.int64)
+        for _ in range(50):
+            driver.run(stacks, x.size, 1, driver.address(x))
+            if len({int(a) >> 20 for a in x}) > 1:
+                return
+        raise AssertionError("all chunks ran on one stack")
+
+    def test_idle_workers_use_no_processor(self):
+        x = np.linspace(-3, 3, N)
+        driver.set_num_threads(4)
+        _compute(x)
+        time.sleep(0.05)
+        before = _processor_seconds()
+        time.sleep(0.5)
+        assert _processor_seconds() - before < 0.1
+
+    def test_a_fork_finds_no_workers(self):
+        x = np.linspace(-3, 3, N)
+        driver.set_num_threads(3)
+        _compute(x)
+        assert _in_child(lambda: driver._workers.words == 0 and not driver._workers._threads) == 0
+        assert driver._workers.words == 0
+        _compute(x)
+        assert driver._workers.words != 0
+
+
+# --- other layers ----------------------------------------------------------------------------------------------------------
 
 LAYER = """
 import sys, threading
 import numpy as np
 {before}
 from mtarray._kernels import build
-from mtarray._kernels.cpu import driver
-driver.set_num_threads(2)
+from mtarray._kernels.cpu import driver, forkjoin
+forkjoin.SUPPORTED = {supported}
+driver.set_num_threads({threads})
 fn = build.kernel("layer_test", "    p = f8(ld64(args))\\n    for i in range(hi - lo):\\n        p[lo + i] += 1")
 x = np.zeros(100000)
 def work():
@@ -232,12 +294,32 @@ print(driver.layer())
 """
 
 
-def _layer(before="", **environment):
+def _layer(before="", supported=False, threads=2, **environment):
     root = os.path.dirname(os.path.dirname(os.path.abspath(mtarray.__file__)))
     environment = {**os.environ, "PYTHONPATH": root, **environment}
-    done = subprocess.run([sys.executable, "-c", LAYER.format(before=before)], capture_output=True, text=True, timeout=120, env=environment)
+    code = LAYER.format(before=before, supported=supported, threads=threads)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
+
+
+@forks_and_joins
+@pytest.mark.parametrize("threads", [2, 20])
+def test_interpreter_exit(threads):
+    assert _layer(supported=True, threads=threads) == "forkjoin"
+
+
+@pytest.mark.parametrize("threads", [2, 20])  # more than Numba's layer has: Python threads
+def test_the_layer_of_other_platforms(threads):
+    assert _layer(threads=threads) == ("numba" if _tbb_is_installed() else "python")
+
+
+def _tbb_is_installed():
+    try:
+        importlib.metadata.version("tbb")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return driver._available() > 1
 
 
 def test_without_tbb_python_threads_run_kernels():
@@ -249,10 +331,3 @@ def test_without_tbb_python_threads_run_kernels():
 
 def test_the_layer_that_the_user_chose():
     assert _layer(NUMBA_THREADING_LAYER="workqueue") == "python"
-
-
-def test_interpreter_exit_with_a_team():
-    code = LAYER.format(before="").replace("set_num_threads(2)", "set_num_threads(20)")
-    root = os.path.dirname(os.path.dirname(os.path.abspath(mtarray.__file__)))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": root})
-    assert (done.returncode, done.stderr) == (0, "")

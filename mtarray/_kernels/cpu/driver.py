@@ -1,9 +1,10 @@
 """Run chunk kernels by address, on all threads.
 
-Numba's default thread layers are not for a library: OpenMP ends a process that forks, the work queue ends one in which two threads
-call at once. With TBB both work, so the `tbb` package's library is loaded (where no linker finds it) before Numba looks for one.
-Where there is no TBB, a team of Python threads runs the kernels, which do not hold the interpreter lock: slower to start (tens of
-microseconds) and as safe. A user who chose Numba's layer (NUMBA_THREADING_LAYER=omp) gets it.
+On Linux a team of our own does it (forkjoin.py, which says why). Elsewhere Numba's layers come first, of which only TBB is for a
+library: OpenMP ends a process that forks, the work queue ends one in which two threads call at once. So the `tbb` package's library is
+loaded (where no linker finds it) before Numba looks for one. Where there is no TBB, a team of Python threads runs the kernels, which do
+not hold the interpreter lock: slower to start (tens of microseconds) and as safe. A user who chose Numba's layer
+(NUMBA_THREADING_LAYER=omp) gets it.
 
 Chunks never depend on the number of threads, and each is computed by one thread: so results do not depend on it either.
 """
@@ -24,15 +25,17 @@ import numpy as np
 from numba import config
 
 from mtarray._kernels import build, settings
+from mtarray._kernels.cpu import forkjoin
 
 _SOURCE = """from numba import njit, prange, types
-from mtarray._kernels.cpu.intrinsics import arr_ptr, icall
+from mtarray._kernels.cpu.intrinsics import i8, icall, stack
 import numpy as np
 
 {symbols}
 @njit("{signature}", {options}nogil=True, cache=True)
 def {name}({first}fn, start, stop, chunk, a0, a1, a2, a3, a4, a5, a6, a7):
-    w = np.empty(8, np.int64)
+    p = stack(64)
+    w = i8(p)
     w[0] = a0
     w[1] = a1
     w[2] = a2
@@ -41,13 +44,12 @@ def {name}({first}fn, start, stop, chunk, a0, a1, a2, a3, a4, a5, a6, a7):
     w[5] = a5
     w[6] = a6
     w[7] = a7
-    p = arr_ptr(w)
 {body}"""
 _SERIAL = """    lo = start
     while lo < stop:
         icall(fn, lo, min(stop, lo + chunk), p)
         lo += chunk
-    return w[0]
+    return p
 """
 # Declared as Numba's own code declares them, since both meet in one module.
 _SYMBOLS = """_get = types.ExternalFunction("get_num_threads", types.intp())
@@ -57,7 +59,6 @@ _set_pieces = types.ExternalFunction("set_parallel_chunksize", types.void(types.
 
 """
 # Numba hands every thread one run of chunks; pieces of a few chunks let the others take over what a pre-empted thread leaves.
-# `w` is returned because Numba may free it after its last use, which the kernels' use of its address is not.
 _PARALLEL = """    count = (stop - start + chunk - 1) // chunk
     before = np.int32(_get())
     old = _get_pieces()
@@ -68,13 +69,14 @@ _PARALLEL = """    count = (stop - start + chunk - 1) // chunk
         icall(fn, lo, min(stop, lo + chunk), p)
     _set_pieces(old)
     _set(before)
-    return w[0]
+    return p
 """
 
 _lock = threading.RLock()
 _threads = None  # wanted number of threads; None: not decided yet
 _widest = 0  # threads that Numba's layer has; 0 while it is not used
 _serial = _parallel = None
+_workers = _join = None  # of forkjoin
 _team = None
 _active = []  # one entry for every call that is in Numba's layer (append and pop are atomic)
 _forking = 0
@@ -220,13 +222,13 @@ def _numba_threads():
 
 
 def layer():
-    """What runs kernels in parallel: "numba" (its TBB, or the layer that the user chose) or "python" (threads of our own)."""
+    """What runs kernels in parallel: "forkjoin", "numba" (its TBB, or the layer that the user chose) or "python" (Python threads)."""
     _setup()
-    return "numba" if _widest else "python"
+    return "forkjoin" if _workers else "numba" if _widest else "python"
 
 
 def _setup():
-    global _serial, _parallel, _widest
+    global _serial, _parallel, _widest, _workers, _join
     if _serial is not None:
         return
     with _lock:
@@ -235,7 +237,11 @@ def _setup():
         words = ",".join(["int64"] * 12)
         source = _SOURCE.format(symbols="", signature=f"int64({words})", options="", name="serial", first="", body=_SERIAL)
         serial = build.load("serial", source)[0]
-        widest = 0 if _forked else _numba_threads()
+        serial = serial.overloads[serial.signatures[0]].entry_point  # without the dispatcher's search for types: 0.2 us less
+        if forkjoin.SUPPORTED:
+            _workers = forkjoin.Team()
+            _join = _workers.join
+        widest = 0 if _forked or _workers else _numba_threads()
         if widest > 1:
             signature = f"int64(int64,{words})"
             source = _SOURCE.format(
@@ -262,6 +268,10 @@ def run(fn, n, chunk, a0=0, a1=0, a2=0, a3=0, a4=0, a5=0, a6=0, a7=0):
     threads = _threads or get_num_threads()
     if threads == 1:
         _serial(fn, 0, n, chunk, a0, a1, a2, a3, a4, a5, a6, a7)
+    elif _join is not None:
+        if not _workers.words or _workers.size != threads:
+            _workers.resize(threads)
+        _join(_workers.words, fn, n, chunk, a0, a1, a2, a3, a4, a5, a6, a7)
     elif threads <= _widest:
         _active.append(None)
         if _forking:
