@@ -53,12 +53,10 @@ def dtype_of(spec: Any, where: str = "dtype") -> DType:
 
     Raises TypeError for anything that is not one of the thirteen types of the standard (also in foreign byte order).
     """
-    if isinstance(spec, type):
-        known = _BY_TYPE.get(spec)
-        if known is not None:
-            return known
-    elif spec.__class__ in _DTYPE_CLASSES and _BY_CODE.get(spec.str) is spec:
-        return spec
+    try:
+        return _KNOWN[spec]
+    except (KeyError, TypeError):  # a name, an alias, something unhashable
+        pass
     if spec is None:
         raise TypeError(f"{where}=None is not a data type")
     try:
@@ -74,8 +72,8 @@ def dtype_of(spec: Any, where: str = "dtype") -> DType:
         ) from None
 
 
-_BY_TYPE: dict[Any, DType] = {**{d.type: d for d in ALL}, **_PYTHON}
-_DTYPE_CLASSES = {d.__class__ for d in ALL}
+# Dtypes and types never meet under one key: their hashes differ though they compare equal.
+_KNOWN: dict[Any, DType] = {**{d: d for d in ALL}, **{d.type: d for d in ALL}, **_PYTHON}
 
 WEAK_KIND = {_PYTHON_TYPE: rank for rank, _PYTHON_TYPE in enumerate(_PYTHON)}  # bool < int < float < complex
 _WEAK_SAMPLE = {t: t(0) for t in WEAK_KIND}

@@ -256,12 +256,15 @@ def elementwise(
         op.errors = errors
         op.plans = {}
         op.fast = {}
-        door = {1: _dispatch.unary_door, 2: _dispatch.binary_door}.get(op.nin, _dispatch.general_door)(op)
+        door = _DOORS.get(op.nin, _dispatch.general_door)(op)
         if dunder is not None:
             _bind(op, dunder)
         return publish(op, door, scalar)
 
     return declare if scalar is None else declare(scalar)
+
+
+_DOORS: dict[int, Callable[..., Any]] = {1: _dispatch.unary_door, 2: _dispatch.binary_door, 3: _dispatch.ternary_door}
 
 
 def _bind(op: Elementwise, dunder: str) -> None:

@@ -470,7 +470,7 @@ def triangle(x: Any, *, k: int, lower: bool) -> Any:
 def convert(x: Any, *, dtype: DType) -> Any:
     """The elements in another dtype, in memory of their own (C order)."""
     if x.size < (_COPIED if x.dtype is dtype and x.flags.c_contiguous else _CONVERTED):
-        return np.array(x.real if dtype.kind != "c" and x.dtype.kind == "c" else x, dtype, order="C")
+        return (x.real if dtype.kind != "c" and x.dtype.kind == "c" else x).astype(dtype, "C")
     from ._kernels.cpu import copying, pool
 
     out = pool.empty(x.shape, dtype)
