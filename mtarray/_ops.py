@@ -256,7 +256,8 @@ def elementwise(
         op.errors = errors
         op.plans = {}
         op.fast = {}
-        door = _DOORS.get(op.nin, _dispatch.general_door)(op)
+        make: Callable[[Any], Callable[..., Any]] = _DOORS.get(op.nin, _dispatch.general_door)
+        door = make(op)
         if dunder is not None:
             _bind(op, dunder)
         return publish(op, door, scalar)
