@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _strides
+from ._config import is_strict
 from ._devices import CPU, Device, device
 from ._dtypes import COMPLEX, INTEGER, DType, complex64, dtype_of, float32, float64
-from ._indexing import Basic, parse, position
+from ._indexing import Basic, check_strict, parse, position
 from ._storage import Storage
 from ._strides import Shape, contiguous
 
@@ -104,6 +105,8 @@ class Array:
     @property
     def T(self) -> Array:
         """The view with all dimensions reversed (the standard defines it for two)."""
+        if len(self._shape) != 2 and is_strict():
+            raise ValueError(f"T: the standard defines it for 2 dimensions, the array has shape {self._shape} (strict mode)")
         return _window(self, self._shape[::-1], self._strides[::-1], self._offset)
 
     @property
@@ -152,6 +155,8 @@ class Array:
     def __iter__(self) -> Iterator[Array]:
         if not self._shape:
             raise TypeError("iteration over a 0-d array")
+        if len(self._shape) > 1 and is_strict():
+            raise TypeError(f"the standard does not define iteration over an array of shape {self._shape}; use unstack (strict mode)")
         return (self[i] for i in range(self._shape[0]))
 
     def __contains__(self, item: Any) -> bool:
@@ -159,6 +164,8 @@ class Array:
 
     def __getitem__(self, key: Any, /) -> Array:
         shape = self._shape
+        if is_strict():
+            check_strict(key, shape, _is_array, setting=False)
         if key.__class__ is int and shape:
             if len(shape) == 1:
                 buffer = value(self)
@@ -175,6 +182,8 @@ class Array:
         return select(_window(self, part.shape, part.strides, part.offset), part.key)
 
     def __setitem__(self, key: Any, item: Any, /) -> None:
+        if is_strict():
+            check_strict(key, self._shape, _is_array, setting=True)
         part = parse(key, self._shape, self._strides, self._offset, _as_index)
         target = _window(self, part.shape, part.strides, part.offset)
         if not part.shape and getattr(item, "shape", None) and part.__class__ is Basic and not _names_view(key):
@@ -217,6 +226,8 @@ class Array:
             if what == "bool":
                 raise ValueError(f"the truth value of an array of shape {self._shape} is ambiguous; use xp.any() or xp.all()")
             raise TypeError(f"{what}() needs an array of one element, not of shape {self._shape}")
+        if self._shape and is_strict():
+            raise TypeError(f"{what}(): the standard defines it for 0-d arrays, this one has shape {self._shape} (strict mode)")
         if self._dtype in COMPLEX and not complex_allowed:
             raise TypeError(f"{what}() of a {self._dtype} array; take xp.real(x) first")
         return value(self).item()
@@ -693,6 +704,10 @@ def _as_index(item: Any) -> Any:
     if out.dtype.kind not in "iub":
         raise IndexError(f"an index array must be of integers or booleans, not {out.dtype}")
     return out
+
+
+def _is_array(item: Any) -> bool:
+    return item.__class__ is Array
 
 
 def _names_view(key: Any) -> bool:

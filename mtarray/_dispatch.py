@@ -15,6 +15,7 @@ from ._dtypes import WEAK_KIND, DType, dtype_of, promote, promote_weak, same_kin
 from ._storage import Storage
 
 _new = object.__new__
+_BOOL = np.dtype(bool)
 _ndarray = np.ndarray
 
 # NumPy keeps its floating-point error state in a context variable. Setting it directly costs 0.19 us, `np.errstate` 1.1: on
@@ -64,6 +65,13 @@ def lift(x: Any, where: str) -> Array:
     raise TypeError(f"{where}: expected an array, got {x!r:.80} of type {type(x).__name__}; convert it with mtarray.asarray")
 
 
+def promised(x: Array, dtypes: tuple[DType, ...], where: str) -> Array:
+    """`x`; in strict mode TypeError unless the standard defines the function `where` for its dtype."""
+    if x._dtype not in dtypes and is_strict():
+        raise TypeError(f"{where}: the standard does not define it for {x._dtype}, only for {names(dtypes)} (strict mode)")
+    return x
+
+
 def _operands(op: Any, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]] | None:
     """Arrays (Python scalars stay as they are) and the key of the plan: a dtype per array, a type per scalar. None if foreign."""
     xs: list[Any] = []
@@ -104,15 +112,25 @@ def check_strict(op: Any, key: tuple[Any, ...]) -> None:
     for d in strong:
         if d not in op.standard:
             raise TypeError(f"{op.name}: the standard does not define it for {d}, only for {names(op.standard)} (strict mode)")
-    if op.promotes:
-        for d in strong[1:]:
-            if not standard_promotion(strong[0], d):
-                raise TypeError(
-                    f"{op.name}: the standard does not define the promotion of {strong[0]} and {d}; cast one of them (strict mode)"
-                )
-        for k in key:
-            if k.__class__ is type and not same_kind(strong[0], k):
-                raise TypeError(f"{op.name}: the standard does not define a Python {k.__name__} beside {strong[0]} (strict mode)")
+    if op.name == "where":  # its first operand chooses, the others promote
+        if key[0] is not _BOOL:
+            raise TypeError(f"where: the standard wants a boolean condition, not {key[0]} (strict mode)")
+        key, strong = key[1:], strong[1:]
+        if not strong:
+            raise TypeError("where: the standard wants an array among x1 and x2 (strict mode)")
+    if op.promotes or op.name == "where":
+        check_promotion(op.name, key)
+
+
+def check_promotion(where: str, key: tuple[Any, ...]) -> None:
+    """Refuse dtypes, or Python scalars (by their types) beside them, whose promotion the standard leaves open."""
+    strong = [k for k in key if k.__class__ is not type]
+    for d in strong[1:]:
+        if not standard_promotion(strong[0], d):
+            raise TypeError(f"{where}: the standard does not define the promotion of {strong[0]} and {d}; cast one of them (strict mode)")
+    for k in key:
+        if k.__class__ is type and strong and not same_kind(strong[0], k):
+            raise TypeError(f"{where}: the standard does not define a Python {k.__name__} beside {strong[0]} (strict mode)")
 
 
 def names(dtypes: tuple[DType, ...]) -> str:

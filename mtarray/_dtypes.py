@@ -102,9 +102,7 @@ def python_dtype(number: Any) -> DType:
 
 def same_kind(strong: DType, weak: type) -> builtins.bool:
     """Whether the standard defines an operation between this dtype and a Python scalar of this type."""
-    if weak is complex:
-        return strong in COMPLEX
-    if weak is float:
+    if weak is complex or weak is float:
         return strong in FLOATING
     if weak is int:
         return strong is not bool

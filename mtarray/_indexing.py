@@ -35,6 +35,39 @@ class Advanced(NamedTuple):
 _ALL = slice(None)
 
 
+def check_strict(key: Any, shape: Shape, is_array: Any, setting: bool) -> None:
+    """Refuse (IndexError) the keys of which the standard does not say what they select.
+
+    Left are ints, slices within bounds, `...` and, for reading, `None`, together naming every axis; one mask alone; and, for reading,
+    integer arrays beside ints.
+    """
+    items = key if key.__class__ is tuple else (key,)
+    arrays = [i for i in items if is_array(i)]
+    masks = [i for i in arrays if i.dtype.kind == "b"]
+    for i in items:
+        plain = i is Ellipsis or i.__class__ is slice or (i is None and not setting) or is_array(i)
+        if not plain and (isinstance(i, bool) or not hasattr(i, "__index__") or getattr(i, "shape", ())):
+            raise IndexError(f"{i!r:.60} of type {type(i).__name__} is not an index of the standard (strict mode)")
+    if masks:
+        if len(items) > 1:
+            raise IndexError("the standard defines a boolean index only where it is the only one (strict mode)")
+        return
+    if arrays and (setting or any(i is Ellipsis or i.__class__ is slice for i in items)):
+        raise IndexError("the standard defines integer index arrays only for reading, and only beside integers (strict mode)")
+    axes = [i for i in items if i is not None and i is not Ellipsis]
+    if len(axes) < len(shape) and Ellipsis not in [i for i in items if not is_array(i)]:
+        raise IndexError(f"the index names {len(axes)} of {len(shape)} axes; the standard wants all of them, or `...` (strict mode)")
+    behind = False
+    for place, i in enumerate([i for i in items if i is not None]):
+        if i is Ellipsis:
+            behind = True
+        elif i.__class__ is slice:
+            n = shape[place - 1 + len(shape) - len(axes)] if behind else shape[place] if place < len(shape) else 0
+            for end in (i.start, i.stop):
+                if end is not None and not -n <= operator.index(end) <= n:
+                    raise IndexError(f"{i}: the standard defines slices only within the axis, whose length is {n} (strict mode)")
+
+
 def parse(key: Any, shape: Shape, strides: Shape, offset: int, as_index: Any) -> Basic | Advanced:
     """What `key` selects from the window.
 

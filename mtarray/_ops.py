@@ -398,6 +398,7 @@ def scan(
     *,
     identity: Any,
     dtypes: tuple[Any, ...] = NUMERIC,
+    standard: tuple[Any, ...] | None = None,
     numpy: str | None = None,
     accumulate: Callable[[DType], DType] = wide,
     limit: int = 1 << 15,
@@ -405,7 +406,7 @@ def scan(
     """Declare a cumulative op by the associative scalar function that combines two values."""
 
     def declare(scalar: Callable[..., Any]) -> Scan:
-        op = _folding(scalar, "scan", identity, dtypes, None, numpy, limit)
+        op = _folding(scalar, "scan", identity, dtypes, standard, numpy, limit)
         op.accumulate = accumulate
 
         def door(x: Any, /, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:

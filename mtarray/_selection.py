@@ -10,7 +10,7 @@ from . import _array
 from ._array import Array, fresh, value, writable
 from ._config import is_strict
 from ._dispatch import run_quietly
-from ._dtypes import WEAK_KIND
+from ._dtypes import WEAK_KIND, promote, same_kind, standard_promotion
 
 _ndarray = np.ndarray
 
@@ -61,8 +61,8 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
         raise TypeError(f"assignment: complex values cannot be written into an array of {x._dtype}; take their real or imaginary part")
     if kind and kind not in "biufc":
         raise TypeError(f"assignment: values of dtype {source.dtype} cannot be written into an array of {x._dtype}")
-    if is_strict() and kind and not np.can_cast(source.dtype, x._dtype, "same_kind"):
-        raise TypeError(f"assignment: the standard does not define writing {source.dtype} into {x._dtype} (strict mode)")
+    if is_strict():
+        _check_strict(x, item)
     if item.__class__ is float and x._dtype.kind in "iu" and not np.isfinite(item):
         raise ValueError(f"assignment: {item} cannot be written into an array of {x._dtype}")
     try:
@@ -86,6 +86,18 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
         raise ValueError(f"assignment: values of shape {source.shape} cannot be broadcast to the selected shape {selected}") from None
     except OverflowError:
         raise OverflowError(f"assignment: the Python integer {item} is out of bounds for {x._dtype}") from None
+
+
+def _check_strict(x: Array, item: Any) -> None:
+    """Refuse to write what the standard does not promote to the dtype of `x`."""
+    if item.__class__ is Array:
+        d = item._dtype
+        if not standard_promotion(x._dtype, d) or promote(x._dtype, d) is not x._dtype:
+            raise TypeError(f"assignment: the standard does not define writing {d} into {x._dtype} (strict mode)")
+    elif item.__class__ not in WEAK_KIND:
+        raise TypeError(f"assignment: a {type(item).__name__} is not an array of this namespace; use asarray (strict mode)")
+    elif not same_kind(x._dtype, item.__class__):
+        raise TypeError(f"assignment: the standard does not define a Python {type(item).__name__} beside {x._dtype} (strict mode)")
 
 
 def _fill(target: Any, source: Any) -> None:

@@ -46,6 +46,8 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
     elif isinstance(obj, (list, tuple, range)):
         if copy is False:
             raise ValueError("asarray: copy=False, but a sequence has no memory to share")
+        if is_strict() and any(o.__class__ is Array for o in obj):
+            raise TypeError("asarray: the standard does not define a sequence of arrays; use stack (strict mode)")
         return fresh(_from_sequence(obj, d))
     else:
         x = _from_foreign(obj, copy)
@@ -243,6 +245,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
     as_device(device)
     shape = as_shape(shape)
     if fill_value.__class__ not in _SCALARS:
+        if is_strict():
+            raise TypeError(f"full: the standard wants a Python number, not {fill_value!r:.60} (strict mode)")
         fill_value = asarray(fill_value)
         d = fill_value.dtype if dtype is None else dtype_of(dtype)
         if d is not fill_value.dtype:

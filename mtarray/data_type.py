@@ -6,10 +6,11 @@ from typing import Any
 
 from . import _dtypes
 from ._array import VERSIONS, Array
+from ._config import is_strict
 from ._devices import CPU, Device
 from ._devices import device as as_device
 from ._devices import devices as all_devices
-from ._dispatch import common
+from ._dispatch import check_promotion, common
 from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, WEAK_KIND, DType, FInfo, IInfo, dtype_of, is_kind
 
 
@@ -77,7 +78,10 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
     """
     if not arrays_and_dtypes:
         raise ValueError("result_type: at least one array or dtype is needed")
-    return common(tuple([a.__class__ if a.__class__ in WEAK_KIND else _dtype(a, "argument") for a in arrays_and_dtypes]))
+    key = tuple([a.__class__ if a.__class__ in WEAK_KIND else _dtype(a, "argument") for a in arrays_and_dtypes])
+    if is_strict():
+        check_promotion("result_type", key)
+    return common(key)
 
 
 class Info:

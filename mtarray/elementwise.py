@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._array import Array, component
-from ._dispatch import common, lift
+from ._dispatch import common, lift, promised
 from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, INTEGER_OR_BOOL, NUMERIC, REAL, REAL_FLOATING, DType, float64, real_of
 from ._dtypes import bool as bool_
 from ._ops import CHEAP, DEAR, SLOW, Elementwise, boolean, elementwise
@@ -873,7 +873,7 @@ def real(x: Any, /) -> Array:
     >>> xp.real(xp.asarray([1 + 2j]))
     Array([1.], shape=(1,), dtype=float64, device='cpu')
     """
-    return component(lift(x, "real"), 0)
+    return component(promised(lift(x, "real"), NUMERIC, "real"), 0)
 
 
 def imag(x: Any, /) -> Array:
@@ -883,7 +883,7 @@ def imag(x: Any, /) -> Array:
     >>> xp.imag(xp.asarray([1 + 2j]))
     Array([2.], shape=(1,), dtype=float64, device='cpu')
     """
-    return component(lift(x, "imag"), 1)
+    return component(promised(lift(x, "imag"), COMPLEX, "imag"), 1)
 
 
 def clip(x: Any, /, min: Any = None, max: Any = None) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._array import Array
-from ._config import config
+from ._config import config, is_strict
 from ._dispatch import lift
 from ._dtypes import INTEGER
 from ._ops import engine
@@ -18,6 +18,8 @@ _LARGE = 1 << 14
 
 
 def _indices(indices: Any, where: str) -> Array:
+    if isinstance(indices, (list, tuple)) and is_strict():
+        raise TypeError(f"{where}: indices must be an array, not a {type(indices).__name__} (strict mode)")
     out = asarray(indices) if isinstance(indices, (list, tuple)) else lift(indices, f"{where}: indices")
     if out.size == 0 and isinstance(indices, (list, tuple)):
         out = out.astype(np.int64)
@@ -40,7 +42,10 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Array:
         if x.ndim != 1:
             raise ValueError(f"take: axis=None needs a one-dimensional array, this one has shape {x.shape}; name the axis")
         axis = 0
-    return taken(x, _indices(indices, "take"), axis=axis_of(axis, x.ndim))
+    index = _indices(indices, "take")
+    if index.ndim != 1 and is_strict():
+        raise ValueError(f"take: the standard wants indices of one dimension, not of shape {index.shape} (strict mode)")
+    return taken(x, index, axis=axis_of(axis, x.ndim))
 
 
 @engine

@@ -30,6 +30,7 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Array:
     """
     x = lift(x, "reshape")
     wanted: tuple[int, ...]
+    _wants_tuple(shape, "reshape: shape")
     wanted = as_shape(shape, "reshape: shape", lowest=-1)
     try:
         new = _strides.resolve_reshape(x.size, wanted)
@@ -44,6 +45,11 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Array:
         x = convert(x, dtype=x.dtype)
         strides = _strides.contiguous(new)
     return window(x, new, strides, x._offset)
+
+
+def _wants_tuple(given: Any, where: str) -> None:
+    if given.__class__ is not tuple and is_strict():
+        raise TypeError(f"{where}={given!r:.60}: the standard wants a tuple of integers (strict mode)")
 
 
 def permute_dims(x: Any, /, axes: Any) -> Array:
@@ -240,6 +246,8 @@ def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Array:
     Array([3, 0, 1, 2], shape=(4,), dtype=int64, device='cpu')
     """
     x = lift(x, "roll")
+    if isinstance(shift, list):
+        _wants_tuple(shift, "roll: shift")
     if axis is None:
         if isinstance(shift, (tuple, list)):
             shift = sum(shift)
@@ -273,6 +281,7 @@ def tile(x: Any, repetitions: Any, /) -> Array:
            [1, 2, 1, 2]], shape=(2, 4), dtype=int64, device='cpu')
     """
     x = lift(x, "tile")
+    _wants_tuple(repetitions, "tile: repetitions")
     times = as_shape(repetitions, "repetitions")
     ndim = max(len(times), x.ndim)
     times = (1,) * (ndim - len(times)) + times

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ._array import Array
-from ._config import config
-from ._dispatch import common, lift
-from ._dtypes import ALL, COMPLEX, int64
+from ._config import config, is_strict
+from ._dispatch import common, lift, promised
+from ._dtypes import ALL, COMPLEX, REAL, int64
 from ._dtypes import bool as bool_
 from ._ops import SLOW, elementwise, engine
 from ._strides import axes_of, axis_of
@@ -41,7 +41,7 @@ def argmin(x: Any, /, axis: int | None = None, keepdims: bool = False) -> Array:
 
 
 def _extreme(x: Any, where: str, axis: Any, keepdims: bool) -> Array:
-    x = lift(x, where)
+    x = promised(lift(x, where), REAL, where)
     if x.dtype in COMPLEX:
         raise TypeError(f"{where} is not defined for {x.dtype}: complex numbers have no order")
     a = None if axis is None else axis_of(axis, x.ndim)
@@ -72,7 +72,8 @@ def count_nonzero(x: Any, /, axis: Any = None, keepdims: bool = False) -> Array:
     """
     x = lift(x, "count_nonzero")
     axes_of(axis, x.ndim)
-    return _sum(x if x.dtype is bool_ else not_equal(x, 0), axis=axis, dtype=int64, keepdims=keepdims)
+    mask = x if x.dtype is bool_ else not_equal(x, 0)
+    return _sum(mask.astype(int64) if is_strict() else mask, axis=axis, dtype=int64, keepdims=keepdims)  # strict mode sums no booleans
 
 
 def nonzero(x: Any, /) -> tuple[Array, ...]:
@@ -107,7 +108,7 @@ def searchsorted(x1: Any, x2: Any, /, side: str = "left", sorter: Any = None) ->
     >>> xp.searchsorted(xp.asarray([1, 3, 5]), xp.asarray([3, 4]))
     Array([1, 2], shape=(2,), dtype=int64, device='cpu')
     """
-    x1, x2 = lift(x1, "searchsorted"), lift(x2, "searchsorted")
+    x1, x2 = (promised(lift(x, "searchsorted"), REAL, "searchsorted") for x in (x1, x2))
     if side not in ("left", "right"):
         raise ValueError(f"searchsorted: side={side!r} must be 'left' or 'right'")
     if x1.ndim != 1:

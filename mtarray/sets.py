@@ -8,7 +8,8 @@ import numpy as np
 
 from ._array import Array
 from ._config import config
-from ._dispatch import lift
+from ._dispatch import lift, promised
+from ._dtypes import INTEGER
 from ._ops import engine
 from .elementwise import logical_not
 from .manipulation import reshape
@@ -108,7 +109,8 @@ def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Array:
     >>> xp.isin(xp.asarray([1, 2, 3]), xp.asarray([2, 3]))
     Array([False,  True,  True], shape=(3,), dtype=bool, device='cpu')
     """
-    out = member(lift(x1, "isin"), lift(x2, "isin"))
+    x1, x2 = (promised(lift(x, "isin"), INTEGER, "isin") for x in (x1, x2))
+    out = member(x1, x2)
     return logical_not(out) if invert else out
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ._array import Array
-from ._config import config, is_strict
-from ._dispatch import lift
-from ._dtypes import COMPLEX
+from ._config import config
+from ._dispatch import lift, promised
+from ._dtypes import REAL
 from ._ops import engine
 from ._strides import axis_of
 
@@ -17,9 +17,7 @@ _LARGE = 1 << 12
 
 
 def _prepared(x: Any, where: str, axis: Any) -> tuple[Array, int]:
-    x = lift(x, where)
-    if x.dtype in COMPLEX and is_strict():
-        raise TypeError(f"{where}: the standard does not define an order of {x.dtype} (strict mode)")
+    x = promised(lift(x, where), REAL, where)
     if x.ndim == 0:
         raise ValueError(f"{where}: a 0-d array has no axis")
     return x, axis_of(axis, x.ndim)

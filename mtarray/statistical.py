@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ._array import Array
-from ._dispatch import lift
-from ._dtypes import ALL, COMPLEX, FLOATING, NUMERIC, REAL, float64, real_of
+from ._dispatch import lift, promised
+from ._dtypes import ALL, COMPLEX, FLOATING, NUMERIC, REAL, REAL_FLOATING, float64, real_of
 from ._dtypes import bool as bool_
 from ._ops import engine, reduction, scan, wide
 from ._strides import axes_of
@@ -72,7 +72,7 @@ def min(a, b):
     return math.minimum(a, b)
 
 
-@scan(identity=0, dtypes=ALL, numpy="add")
+@scan(identity=0, dtypes=ALL, standard=NUMERIC, numpy="add")
 def cumulative_sum(a, b):
     """Running sums along `axis` (needed for more than one dimension).
 
@@ -85,7 +85,7 @@ def cumulative_sum(a, b):
     return a + b
 
 
-@scan(identity=1, dtypes=ALL, numpy="multiply")
+@scan(identity=1, dtypes=ALL, standard=NUMERIC, numpy="multiply")
 def cumulative_prod(a, b):
     """Running products along `axis` (needed for more than one dimension).
 
@@ -105,7 +105,7 @@ def mean(x: Any, /, axis: Any = None, keepdims: bool = False) -> Array:
     >>> float(xp.mean(xp.asarray([1.0, 2.0, 6.0])))
     3.0
     """
-    x = lift(x, "mean")
+    x = promised(lift(x, "mean"), FLOATING, "mean")
     if axis is None:
         count = _prod(x._shape)
     elif axis.__class__ is int and -len(x._shape) <= axis < len(x._shape):
@@ -124,7 +124,7 @@ def var(x: Any, /, axis: Any = None, correction: float = 0.0, keepdims: bool = F
     >>> float(xp.var(xp.asarray([1.0, 2.0, 3.0]), correction=1))
     1.0
     """
-    x = lift(x, "var")
+    x = promised(lift(x, "var"), REAL_FLOATING, "var")
     axes = tuple(sorted(axes_of(axis, x.ndim)))
     out = variance(x, axes=axes, correction=float(correction))
     if keepdims:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ._array import Array
-from ._dispatch import lift
-from ._dtypes import ALL
+from ._dispatch import lift, promised
+from ._dtypes import ALL, NUMERIC
 from ._dtypes import bool as bool_
 from ._ops import reduction
 from ._strides import axis_of
@@ -45,7 +45,7 @@ def diff(x: Any, /, n: int = 1, axis: int = -1, prepend: Any = None, append: Any
     >>> xp.diff(xp.asarray([1, 4, 9]))
     Array([3, 5], shape=(2,), dtype=int64, device='cpu')
     """
-    x = lift(x, "diff")
+    x = promised(lift(x, "diff"), NUMERIC, "diff")
     if n < 0:
         raise ValueError(f"diff: n={n} must not be negative")
     if x.ndim == 0:
