@@ -46,7 +46,7 @@ def check_strict(key: Any, shape: Shape, is_array: Any, setting: bool) -> None:
     masks = [i for i in arrays if i.dtype.kind == "b"]
     for i in items:
         plain = i is Ellipsis or i.__class__ is slice or (i is None and not setting) or is_array(i)
-        if not plain and (isinstance(i, bool) or not hasattr(i, "__index__") or getattr(i, "shape", ())):
+        if not plain and (isinstance(i, bool) or not hasattr(i, "__index__") or (hasattr(i, "shape") and i.shape != ())):
             raise IndexError(f"{i!r:.60} of type {type(i).__name__} is not an index of the standard (strict mode)")
     if masks:
         if len(items) > 1:
