@@ -12,6 +12,7 @@ import numpy as np
 
 NAMES = ("add", "mul", "max", "min", "and", "or")
 _OPERATORS = {ast.Add: "add", ast.Mult: "mul"}
+_LOGICAL = {ast.BitAnd: "and", ast.BitOr: "or"}  # of `a != 0` and `b != 0`
 _CALLS = {"maximum": "max", "minimum": "min", "fmaximum": "max", "fminimum": "min", "logical_and": "and", "logical_or": "or"}
 
 
@@ -97,10 +98,21 @@ def _recognise(source):
 
     if isinstance(value, ast.BinOp) and type(value.op) in _OPERATORS and operands(value.left, value.right):
         return _OPERATORS[type(value.op)]
+    if isinstance(value, ast.BinOp) and type(value.op) in _LOGICAL and operands(_tested(value.left), _tested(value.right)):
+        return _LOGICAL[type(value.op)]
     if isinstance(value, ast.Call) and len(value.args) == 2 and not value.keywords and operands(*value.args):
         name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
         return "" if name in own else _CALLS.get(name, "")
     return ""
+
+
+def _tested(node):
+    """What the comparison `x != 0` tests, None for any other expression."""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.NotEq):
+        zero = node.comparators[0]
+        if isinstance(zero, ast.Constant) and zero.value == 0:
+            return node.left
+    return None
 
 
 def _decorated(source):
