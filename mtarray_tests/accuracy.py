@@ -62,7 +62,7 @@ REAL = (
     "erf erfc expit logaddexp logaddexp2"
 ).split()
 COMPLEX = (
-    "exp expm1 log log1p log2 log10 sqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh pow fabs sign reciprocal divide"
+    "exp exp2 expm1 log log1p log2 log10 sqrt sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh pow fabs sign reciprocal divide"
 ).split()
 BINARY = {"atan2", "pow", "hypot", "logaddexp", "logaddexp2", "divide"}
 
@@ -167,7 +167,7 @@ def complex_points(name, kind, n, rng):
         return np.exp2(rng.uniform(lo, hi, m)) * np.exp(1j * rng.uniform(-np.pi, np.pi, m))
 
     wide = plane(lowest / 3, highest / 3, q)
-    if name in ("exp", "expm1", "sinh", "cosh", "tanh", "sin", "cos", "tan", "pow"):
+    if name in ("exp", "exp2", "expm1", "sinh", "cosh", "tanh", "sin", "cos", "tan", "pow"):
         top = 80 if kind == "c8" else 600
         wide = rng.uniform(-top, top, q) + 1j * rng.uniform(-top, top, q)
     corner = np.array([1, -1, 1j, -1j, 0.5, 2])[rng.integers(0, 6, q)] + plane(-40, -2, q)
@@ -234,7 +234,7 @@ def measure(name, kind, points=2000, seed=0):
     args = tuple(a[finite] for a in args)
     result = evaluate(name, *args)
     reference, errors = REFERENCE[name], np.empty(result.size)
-    trigonometric = name in ("sin", "cos", "tan", "exp", "expm1", "sinh", "cosh", "tanh")
+    trigonometric = name in ("sin", "cos", "tan", "exp", "exp2", "expm1", "sinh", "cosh", "tanh")
     for i in range(result.size):
         a = [v[i].item() for v in args]
         with mp.workprec(_working_precision([abs(p) for v in a for p in ((v.real, v.imag) if is_complex else (v,))], trigonometric)):

@@ -134,6 +134,7 @@ ATANH_LOG = mp.mpf("0.1718") ** 2
 TAN_PI8 = mp.mpf("0.4144") ** 2
 THIRD = mp.mpf(1) / 3
 HALF = mp.mpf("0.5005")
+SQRT_TWO = mp.sqrt(0.5) - 1, mp.sqrt(2) - 1
 
 
 def _exp_tail(r):
@@ -174,14 +175,12 @@ def _z2(z):
 
 
 _ATANH3 = tail(mp.atanh, 1)
-_ATANH5 = tail(mp.atanh, 1, THIRD)
 _SIN, _ATAN, _ASIN = tail(mp.sin, 1), tail(mp.atan, 1), tail(mp.asin, 1)
 _ERF = tail(mp.erf, 2 / mp.sqrt(mp.pi))
 
 JOBS = [
     Job("EXP", _exp_tail, -LN2_HALF, LN2_HALF, 10, _exp_weight),
     Job("ATH", _ATANH3, 0, ATANH_WIDE, 7, _z),
-    Job("ATH5", _ATANH5, 0, ATANH_LOG, 7, _z2),
     Job("SIN", _SIN, 0, PI4, 6, _z),
     Job("COS", _cos_tail, 0, PI4, 6, _z2),
     Job("ATAN", _ATAN, 0, TAN_PI8, 11, _z),
@@ -200,19 +199,18 @@ JOBS = [
     Job("EXP_S", _exp_tail, -LN2_HALF, LN2_HALF, 4, _exp_weight, True),
     Job("EXP2_S", _exp2_tail, -HALF, HALF, 5, _exp2_weight, True),
     Job("POW_LOG_S", tail(_log2_ratio, 2 / mp.log(2), 2 * THIRD / mp.log(2)), 0, ATANH_LOG, 2, lambda z: z * z * mp.log(2) / 2, True),
-    Job("LOG_S", _log_tail(mp.e), -THIRD, THIRD, 10, _log_weight, True),
-    Job("LOG2_S", _log_tail(mp.mpf(2)), -THIRD, THIRD, 10, lambda f: _log_weight(f) * mp.log(2), True),
-    Job("LOG10_S", _log_tail(mp.mpf(10)), -THIRD, THIRD, 10, lambda f: _log_weight(f) * mp.log(10), True),
-    Job("LOG2_F8", lambda f: mp.log1p(f) / f / mp.log(2), -THIRD, THIRD, 12, lambda f: f * mp.log(2) / mp.log1p(f)),
+    Job("LOG_S", _log_tail(mp.e), *SQRT_TWO, 9, _log_weight, True),
+    Job("LOG2_S", _log_tail(mp.mpf(2)), *SQRT_TWO, 9, lambda f: _log_weight(f) * mp.log(2), True),
+    Job("LOG10_S", _log_tail(mp.mpf(10)), *SQRT_TWO, 9, lambda f: _log_weight(f) * mp.log(10), True),
     Job("SIN_S", _SIN, 0, PI4, 2, z_weight(mp.sin, 1), True),
     Job("COS_S", _cos_tail, 0, PI4, 2, _z2, True),
     Job("TAN_S", tail(mp.tan, 1), 0, PI4, 6, z_weight(mp.tan, 1), True),
     Job("TANH_S", tail(mp.tanh, 1), 0, mp.mpf("0.63") ** 2, 4, z_weight(mp.tanh, 1), True),
     Job("SINH_S", tail(mp.sinh, 1), 0, mp.mpf("1.01") ** 2, 3, z_weight(mp.sinh, 1), True),
-    Job("ASINH_S", tail(mp.asinh, 1), 0, mp.mpf("0.501") ** 2, 4, z_weight(mp.asinh, 1), True),
+    Job("ASINH_S", tail(mp.asinh, 1), 0, mp.mpf("0.5626") ** 2, 5, z_weight(mp.asinh, 1), True),
     Job("ATANH_S", _ATANH3, 0, mp.mpf("0.501") ** 2, 6, z_weight(mp.atanh, 1), True),
-    Job("ACOSH_S", lambda t: mp.acosh(1 + t) / mp.sqrt(2 * t), 0, mp.mpf("0.5001"), 6,
-        lambda t: mp.sqrt(2 * t) / mp.acosh(1 + t), True),
+    Job("ACOSH_S", lambda t: (mp.acosh(1 + t) / mp.sqrt(2 * t) - 1) / t, 0, mp.mpf("0.5001"), 5,
+        lambda t: t * mp.sqrt(2 * t) / mp.acosh(1 + t), True),
     Job("ASIN_S", _ASIN, 0, mp.mpf("0.2501"), 4, z_weight(mp.asin, 1), True),
     Job("ATAN_S", _ATAN, 0, 1, 8, z_weight(mp.atan, 1), True),
     Job("ERF_S", lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, 0, mp.mpf("0.93") ** 2, 6,

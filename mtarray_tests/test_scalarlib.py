@@ -223,8 +223,12 @@ PI = math.pi
 COMPLEX_CASES = {
     "exp": [((INF, 0.0), (INF, 0.0)), ((-INF, 1.0), (0.0, 0.0)), ((INF, INF), ("inf?", NAN)), ((-INF, INF), ("0?", "0?")),
         ((-INF, NAN), ("0?", "0?")), ((INF, NAN), ("inf?", NAN)), ((NAN, 0.0), (NAN, 0.0)), ((NAN, 1.0), (NAN, NAN)),
-        ((1.0, INF), (NAN, NAN)), ((1.0, NAN), (NAN, NAN)), ((INF, 1.0), (INF, INF)), ((-0.0, 0.0), (1.0, 0.0))],
-    "expm1": [((0.0, 0.0), (0.0, 0.0)), ((-0.0, 0.0), ("0?", 0.0)), ((1.0, INF), (NAN, NAN)), ((INF, 0.0), (INF, 0.0)),
+        ((1.0, INF), (NAN, NAN)), ((1.0, NAN), (NAN, NAN)), ((INF, 1.0), (INF, INF)), ((-0.0, 0.0), (1.0, 0.0)),
+        ((INF, 1e-40), (INF, INF))],
+    "exp2": [((INF, 0.0), (INF, 0.0)), ((-INF, 1.0), (0.0, 0.0)), ((INF, INF), ("inf?", NAN)), ((-INF, INF), ("0?", "0?")),
+        ((INF, NAN), ("inf?", NAN)), ((NAN, 0.0), (NAN, 0.0)), ((1.0, INF), (NAN, NAN)), ((INF, 1.0), (INF, INF)),
+        ((3.0, -0.0), (8.0, -0.0)), ((-0.0, 0.0), (1.0, 0.0))],
+    "expm1": [((0.0, 0.0), (0.0, 0.0)), ((-0.0, 0.0), (0.0, 0.0)), ((1.0, INF), (NAN, NAN)), ((INF, 0.0), (INF, 0.0)),
         ((-INF, 2.0), (-1.0, "0?")), ((-INF, INF), (-1.0, "0?")), ((INF, INF), ("inf?", NAN)), ((-INF, NAN), (-1.0, "0?")),
         ((INF, NAN), ("inf?", NAN)), ((NAN, 0.0), (NAN, 0.0)), ((NAN, 1.0), (NAN, NAN)), ((INF, 2.0), (-INF, INF))],
     "log": [((-0.0, 0.0), (-INF, PI)), ((0.0, 0.0), (-INF, 0.0)), ((1.0, INF), (INF, PI / 2)), ((1.0, NAN), (NAN, NAN)),
@@ -394,6 +398,26 @@ def test_reference_agrees(name):
         want = reference_of(name, *args)
         assert want.dtype == dtype
         np.testing.assert_allclose(call(name, *args), want, rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("name", ["sign", "exp2", "expm1", "log1p", "tan", "tanh"])
+def test_reference_of_complex_numbers_agrees(name):
+    values = [0.0, 1.0, -1.0, 0.5, -3.0, 25.0, 400.0, 1e-3, 1e-8, INF, -INF, NAN]
+    rng = np.random.default_rng(23)
+    z = np.array([complex(a, b) for a in values for b in values])
+    z = np.concatenate([z, rng.standard_normal(100) + 1j * rng.standard_normal(100)])
+    got, want = call(name, z), reference_of(name, z)
+    finite = np.isfinite(got) & np.isfinite(want)
+    np.testing.assert_allclose(got[finite], want[finite], rtol=1e-14)
+    for part in ("real", "imag"):
+        a, b = getattr(got, part)[~finite], getattr(want, part)[~finite]
+        assert ((a == b) | (np.isnan(a) & np.isnan(b)) | (np.isfinite(a) & np.isfinite(b))).all()
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_the_complete_variants_take_complex_numbers(name):
+    z = np.array([0.5 + 0.25j, -3 + 1j, 1e10 + 0.5j])
+    np.testing.assert_array_equal(call(name, z, module="full"), call(name, z))
 
 
 def test_reference_has_every_name():

@@ -37,7 +37,7 @@ def _ints(program, kinds=integer.INTEGERS):
 
 
 exp = expose("exp", 1, _pair(f32.exp, exp_log.exp) | _complex(complex_.exp))
-exp2 = expose("exp2", 1, _pair(f32.exp2, exp_log.exp2))
+exp2 = expose("exp2", 1, _pair(f32.exp2, exp_log.exp2) | _complex(complex_.exp2))
 expm1 = expose("expm1", 1, _pair(f32.expm1, exp_log.expm1) | _complex(complex_.expm1))
 log = expose("log", 1, _pair(f32.log, exp_log.log) | _complex(complex_.log))
 log2 = expose("log2", 1, _pair(f32.log2, exp_log.log2) | _complex(complex_.log2))

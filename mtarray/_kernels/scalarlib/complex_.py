@@ -12,6 +12,7 @@ from .primitives import (
     INF,
     NAN,
     bits,
+    clamp,
     copysign,
     fabs,
     fast_sum,
@@ -153,13 +154,14 @@ def isfinite(z):
 # -- exponentials -------------------------------------------------------------------------------------------------------
 
 
-def exp(z):
+def _from_polar(z, h, k, sine, cosine):
+    """h 2^k (cosine + i sine), the exponential of z or its like: special values are those of exp.
+
+    The exponent stays apart: h 2^k may overflow where h 2^k cosine does not, even in one step of `scale`.
+    """
     a, b = z.re, z.im
-    s, c = sin_cos(b)
-    # The exponent stays apart: exp(a) may overflow where exp(a) cos(b) does not.
-    k, h, l = exp_log.exp_parts(sel(a > 1400.0, 1400.0, sel(a < -1400.0, -1400.0, a)))
-    e = h + l
-    re, im = scale(e * c, k), scale(e * s, k)
+    half = k >> 1
+    re, im = (scale(scale(h * part, half), k - half) for part in (cosine, sine))
     im = sel(b == 0.0, b, im)
     unbounded = ~finite(b)
     re = sel(unbounded & (fabs(a) == INF), sel(a > 0.0, INF, 0.0), re)
@@ -167,12 +169,30 @@ def exp(z):
     return Complex(re, im)
 
 
+def exp(z):
+    s, c = sin_cos(z.im)
+    k, h, l = exp_log.exp_parts(clamp(z.re, -1500.0, 1500.0))
+    return _from_polar(z, h + l, k, s, c)
+
+
+def exp2(z):
+    # The angle Im z log(2) in two parts: its rounding would be large beside the result where it is large (beyond 2^52 it is all).
+    b = z.im
+    angle = b * K.LN2H
+    tail = fma(b, K.LN2L, fma(b, K.LN2H, -angle))
+    k, r, rl = reduce_any(angle)
+    r, rl = two_sum(r, rl + sel(fabs(tail) < 1.0, tail, 0.0))
+    s, c = _sin_cos_reduced(angle, k, r, rl)
+    h, k = exp_log.exp2_parts(clamp(z.re, -2200.0, 2200.0))
+    return _from_polar(z, h, k, s, c)
+
+
 def expm1(z):
     a, b = z.re, z.im
     w = exp(z)
     half_sin, _ = sin_cos(0.5 * b)
     _, c = sin_cos(b)
-    near = fma(exp_log.expm1(a), c, -2.0 * half_sin * half_sin)
+    near = fma(exp_log.expm1(a), c, -2.0 * half_sin * half_sin) + 0.0  # -0 is no result
     re = sel(a < 40.0, near, w.re)
     re = sel(a == -INF, -1.0, sel(a != a, a, re))
     return Complex(re, w.im)
@@ -373,7 +393,8 @@ def pow(z, w):
     # The tails turn exp and the angle by a relative and an absolute small amount.
     tail_x, tail_y = sel(fine, xl, 0.0), sel(fine, yl, 0.0)
     k, r, rl = reduce_any(y)
-    sine, cosine = _sin_cos_reduced(y, k, r, rl + tail_y)
+    r, rl = two_sum(r, rl + tail_y)
+    sine, cosine = _sin_cos_reduced(y, k, r, rl)
     sine = sel(fabs(y) < trig.TINY, y, sine)
     n, h, l = exp_log.exp_parts(sel(x > 1400.0, 1400.0, sel(x < -1400.0, -1400.0, x)))
     m = h + fma(h, tail_x, l)

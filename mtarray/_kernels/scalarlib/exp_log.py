@@ -64,12 +64,16 @@ def exp_normal(x):
     return fma(r * r, poly(r, K.EXP), r + 1.0) * pow2(shift_int(t))
 
 
-def exp2(x):
-    x = clamp(x, -1080.0, 1025.0)
+def exp2_parts(x):
+    """2^x = h 2^k for |x| < 2^51."""
     t, n = shifted(x)
     f = x - n
-    r = f * K.LN2H
-    return scale(_exp_tail(r, fma(f, K.LN2L, fma(f, K.LN2H, -r))), shift_int(t))
+    return fma(f, poly(f, K.EXP2), 1.0), shift_int(t)
+
+
+def exp2(x):
+    h, k = exp2_parts(clamp(x, -1080.0, 1025.0))
+    return scale(h, k)
 
 
 def expm1(x):
@@ -82,13 +86,15 @@ def expm1(x):
 
 
 def expit(x):
-    # y = 1 / (1 + exp(a)) with exp(a) = (h + l) 2^k and everything over 2^k; the other side is 1 - y
-    a = fabs(x)
-    k, h, l = exp_parts(sel(a > 746.0, 746.0, a))
-    d, dl = fast_sum(h, pow2(-sel(k > 1000, k.const(1000), k)))
-    y = 1.0 / d
-    y = scale(fma(y, fma(-d, y, 1.0) - (dl + l) * y, y), -k)
-    return sel(x < 0.0, y, 1.0 - y)
+    # exp(-|x|) = (1 + a) 2^k = e: e / (1 + e) or 1 / (1 + e). What 1 + e was rounded by goes into the numerator, divided by
+    # 1 + e to two digits.
+    k, r, rl = exp_reduce(clamp(-fabs(x), -746.0, 0.0))
+    a = r + fma(r * r, poly(r, K.EXP), rl)
+    h = 1.0 + a
+    e = scale(h, k)
+    d = 1.0 + e
+    error = (e - (d - 1.0)) * fma(-0.5, e, 1.0)
+    return sel(x < 0.0, scale(1.0 + fma(-error, h, a), k), 1.0 - error) / d
 
 
 def split(x):

@@ -33,7 +33,6 @@ from .primitives import (
 )
 
 TRIG_MAX = 2.0**30
-_TWO_THIRDS = 0x3F2AAAAB
 _SQRT_HALF = 0x3F3504F3
 _MIN_NORMAL = 2.0**-126
 
@@ -95,40 +94,46 @@ def cosh(x):
 
 
 def tanh(x):
+    # 1 - 2 / (e^2a + 1) beyond 0.625, where the quotient is the smaller part; an odd polynomial below
     a = fabs(x)
-    k, r = _exp_reduce(2.0 * sel(a > 9.5, 9.5, a))
-    e = (fma(r * r, poly(r, K.EXP_S), r) + 1.0) * pow2(k)
-    large = 1.0 - 2.0 / (e + 1.0)
+    c = sel(a > 9.5, 9.5, a)
+    t, n = shifted_fma(c, 2 * K.LOG2EH_S)
+    f = fma(c, 2 * K.LOG2EL_S, fma(c, 2 * K.LOG2EH_S, -n))
+    e = fma(f, poly(f, K.EXP2_S), 1.0)
+    large = 1.0 - 2.0 / fma(e, pow2(shift_int(t)), 1.0)
     z = a * a
-    return sel(x != x, x, copysign(sel(a < 0.625, fma(a * z, poly(z, K.TANH_S), a), large), x))
+    return copysign(sel(a < 0.625, fma(a * z, poly(z, K.TANH_S), a), large), x)
 
 
 def expit(x):
-    # y = 1 / (1 + exp(a)) with exp(a) = (h + l) 2^k and everything over 2^k; the other side is 1 - y
-    a = fabs(x)
-    k, h, l = _exp_parts(sel(a > 104.0, 104.0, a))
-    d, dl = fast_sum(h, pow2(-sel(k > 100, k.const(100), k)))
-    y = 1.0 / d
-    y = scale(fma(y, fma(-d, y, 1.0) - (dl + l) * y, y), -k)
-    return sel(x < 0.0, y, 1.0 - y)
+    # e / (1 + e) or 1 / (1 + e) with e = exp(-|x|), the quotient corrected by its residual
+    k, h, l = _exp_parts(clamp(-fabs(x), -104.0, 0.0))
+    e = scale(h, k)
+    el = e * l
+    d = 1.0 + e
+    dl = (e - (d - 1.0)) + el
+    negative = x < 0.0
+    n = sel(negative, e, 1.0)
+    rd = 1.0 / d
+    y = n * rd
+    return fma(fma(-y, dl, fma(-y, d, n) + sel(negative, el, 0.0)), rd, y)
 
 
 # -- logarithms ---------------------------------------------------------------------------------------------------------
 
 
 def _split(x):
-    """x = 2^e (1 + f) for positive finite x, 2/3 <= 1 + f < 4/3: e as float32, f."""
+    """x = 2^e (1 + f) for positive finite x, sqrt(1/2) <= 1 + f < sqrt(2): e as float32, f."""
     small = x < _MIN_NORMAL
     ix = bits(sel(small, x * 2.0**24, x))
-    e = (ix - _TWO_THIRDS) >> 23
-    f = from_bits(ix - (e << 23)) - 1.0
+    e = (ix - _SQRT_HALF) >> 23
     ef = int_to_float(e)
-    return sel(small, ef - 24.0, ef), f
+    return sel(small, ef - 24.0, ef), from_bits(ix - (e << 23)) - 1.0
 
 
-def _log_special(x, result):
-    bad = sel(x == 0.0, -INF, sel(x == INF, INF, NAN))
-    return sel((x > 0.0) & (x < INF), result, bad)
+def _log_special(x, result, pole=0.0):
+    """-infinity at the pole, NaN below it; infinity and NaN themselves."""
+    return sel(x <= pole, sel(x == pole, -INF, NAN), sel(x < INF, result, x))
 
 
 def log(x):
@@ -138,70 +143,65 @@ def log(x):
 
 def log2(x):
     e, f = _split(x)
-    return _log_special(x, e + fma(f, K.LOG2EH_S, fma(f * f, poly(f, K.LOG2_S), f * K.LOG2EL_S)))
+    return _log_special(x, e + fma(f, K.LOG2EH_S, f * f * poly(f, K.LOG2_S)))
 
 
 def log10(x):
     e, f = _split(x)
-    low = fma(f * f, poly(f, K.LOG10_S), fma(f, K.LOG10EL_S, e * K.LG2L_S))
-    return _log_special(x, fma(e, K.LG2H_S, fma(f, K.LOG10EH_S, low)))
+    return _log_special(x, fma(e, K.LG2H_S, fma(f, K.LOG10EH_S, fma(f * f, poly(f, K.LOG10_S), e * K.LG2L_S))))
 
 
-def log1p(x):
-    u, ul = two_sum(x.const(1.0), clamp(x, -1.0, 3.4028234663852886e38))
+def _log_of_sum(u, ul, more=None):
+    """log(u + ul) of a positive normal u; `more`: a whole number to add to the exponent."""
     ix = bits(u)
-    e = (ix - _TWO_THIRDS) >> 23
-    # 2^-e; beyond 2^100 the error of 1 + x is of no consequence
-    f = (from_bits(ix - (e << 23)) - 1.0) + ul * pow2(-sel(e > 100, e.const(100), e))
+    e = (ix - _SQRT_HALF) >> 23
+    # 2^-e; beyond 2^100 ul is of no consequence
+    f = fma(ul, pow2(-sel(e > 100, e.const(100), e)), from_bits(ix - (e << 23)) - 1.0)
     ef = int_to_float(e)
-    result = fma(ef, K.LN2H_S, f + fma(f * f, poly(f, K.LOG_S), ef * K.LN2L_S))
-    bad = sel(x == -1.0, -INF, sel(x == INF, INF, NAN))
-    return sel(x == 0.0, x, sel((x > -1.0) & (x < INF), result, bad))
-
-
-def _log_of_sum(u, ul, doubled):
-    """log(u + ul) of a positive normal u; log(2 (u + ul)) where `doubled`."""
-    ix = bits(u)
-    e = (ix - _TWO_THIRDS) >> 23
-    f = (from_bits(ix - (e << 23)) - 1.0) + ul * pow2(-sel(e > 100, e.const(100), e))
-    ef = int_to_float(e)
-    ef = sel(doubled, ef + 1.0, ef)
+    ef = ef if more is None else ef + more
     return fma(ef, K.LN2H_S, f + fma(f * f, poly(f, K.LOG_S), ef * K.LN2L_S))
 
 
+def log1p(x):
+    u = x + 1.0
+    # x - (u - 1) is the error of u wherever that shows.
+    return _log_special(x, copysign(_log_of_sum(u, x - (u - 1.0)), x), -1.0)
+
+
 def _log_of_root_sum(a, offset):
-    """log(a + sqrt(a^2 + offset)), the sum in two parts; beyond 2^30 log(2a)."""
+    """log(a + sqrt(a^2 + offset)) where that is more than 1/2; beyond 2^30 log(2a)."""
     big = a > 2.0**30
     b = sel(big, 2.0, a)
-    z = b * b
-    w, wl = two_sum(z.const(offset), z)
-    r = sqrt(w)
-    rl = (fma(-r, r, w) + (wl + fma(b, b, -z))) * (0.5 / r)
+    r = sqrt(fma(b, b, offset))
     u, ul = two_sum(r, b)
-    u = sel(big, a, u)
-    return _log_of_sum(sel(u < INF, u, 1.0), sel(big, 0.0, ul + rl), big)
+    return _log_of_sum(sel(big, a, u), sel(big, 0.0, ul), sel(big, 1.0, a.const(0.0)))
 
 
 def asinh(x):
     a = fabs(x)
     z = a * a
-    result = sel(a < 0.5, fma(a * z, poly(z, K.ASINH_S), a), _log_of_root_sum(a, 1.0))
-    return sel((x != x) | (a == INF), x, copysign(result, x))
+    result = sel(a < 0.5625, fma(a * z, poly(z, K.ASINH_S), a), _log_of_root_sum(a, 1.0))
+    return sel(a < INF, copysign(result, x), x)
 
 
 def acosh(x):
     t = x - 1.0
-    near = sqrt(2.0 * t) * poly(t, K.ACOSH_S)
+    root = sqrt(2.0 * t)
+    near = fma(root * t, poly(t, K.ACOSH_S), root)
     result = sel(t < 0.5, near, _log_of_root_sum(sel(x > 1.25, x, 1.25), -1.0))
     return sel(x < INF, sel(x >= 1.0, result, NAN), x)
 
 
 def atanh(x):
-    # log1p(2a / (1 - a)) / 2 beyond 1/2, where 1 - a is exact
+    # log((1 + a)/(1 - a)) / 2 beyond 1/2, where 1 - a is exact
     a = fabs(x)
     z = a * a
-    far = 0.5 * log1p(2.0 * a / (1.0 - a))
-    return sel(x != x, x, copysign(sel(a < 0.5, fma(a * z, poly(z, K.ATANH_S), a), far), x) + sel(a > 1.0, NAN, a.const(-0.0)))
+    d = 1.0 - a
+    n = 1.0 + a
+    q = n / d
+    far = 0.5 * _log_of_sum(q, ((a - (n - 1.0)) + fma(-q, d, n)) * q)
+    far = sel(a < 1.0, far, sel(a == 1.0, INF, NAN))
+    return copysign(sel(a < 0.5, fma(a * z, poly(z, K.ATANH_S), a), far), x)
 
 
 def _logaddexp(a, b, unit):
@@ -349,17 +349,8 @@ def acos(x):
 _POW_LOG = (K.LOG2E2_S, K.LOG2E2_3_S, (K.LOG2E2L_S, K.LOG2E2_3L_S, *K.POW_LOG_S))
 
 
-def _split_middle(x):
-    """x = 2^e m for positive finite x, sqrt(1/2) <= m < sqrt(2): e as float32, m."""
-    small = x < _MIN_NORMAL
-    ix = bits(sel(small, x * 2.0**24, x))
-    e = (ix - _SQRT_HALF) >> 23
-    ef = int_to_float(e)
-    return sel(small, ef - 24.0, ef), from_bits(ix - (e << 23))
-
-
 def pow(x, y):
-    return pow_program(x, y, _split_middle, _POW_LOG, K.EXP2_S, 160.0)
+    return pow_program(x, y, _split, _POW_LOG, K.EXP2_S, 160.0)
 
 
 def erf(x):

@@ -8,7 +8,7 @@ Whole arrays are better served by the core and a second pass over its NaNs.
 from llvmlite import ir
 
 from . import *  # noqa: F403  (the same names, some replaced below)
-from . import RARE, f32, rounding, trig  # noqa: F401
+from . import RARE, complex_, f32, rounding, trig  # noqa: F401
 from .binding import expose
 from .integer import INTEGERS
 from .integer import fmod as _int_fmod
@@ -53,7 +53,7 @@ def _trig(name):
         result = double(*reduce_any(x))
         return result if name == "cos" else sel(fabs(x) < trig.TINY, x, result)
 
-    return {"f4": f4, "f8": f8}
+    return {"f4": f4, "f8": f8, "c16": getattr(complex_, name)}  # complex ones are complete in the core
 
 
 def _far(x, y):

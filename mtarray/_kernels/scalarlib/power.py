@@ -25,16 +25,16 @@ from .primitives import (
 )
 
 
-def log2_parts(e, m, log):
-    """e + log2(m) as H + L for sqrt(1/2) <= m < sqrt(2); L may be 2^-12 H.
+def log2_parts(e, f, log):
+    """e + log2(1 + f) as H + L for sqrt(1/2) <= 1 + f < sqrt(2); L may be 2^-12 H.
 
-    `log`: (c, d, tail), c = 2/log(2) and d = c/3 rounded, the polynomial `tail` from their remainders on. log2(m) = s T(s^2) with
-    s = (m - 1)/(m + 1) and T = c + d z + tail(z); s and T are carried in two parts, which is good to some 12 bits more than the
+    `log`: (c, d, tail), c = 2/log(2) and d = c/3 rounded, the polynomial `tail` from their remainders on. log2(1 + f) = s T(s^2) with
+    s = f/(2 + f) and T = c + d z + tail(z); s and T are carried in two parts, which is good to some 12 bits more than the
     format has.
     """
     c, d, tail = log
-    f, u = m - 1.0, m + 1.0
-    ul = m - (u - 1.0)
+    u = f + 2.0
+    ul = f - (u - 2.0)
     ru = 1.0 / u
     s = f * ru
     z = s * s
@@ -49,10 +49,13 @@ def log2_parts(e, m, log):
 
 
 def pow_program(x, y, parts, log, exp2, limit):
-    """x**y, all special values included; `limit`: exponents beyond it overflow or vanish, yet `scale` takes them."""
+    """x**y, all special values included.
+
+    `parts`: |x| = 2^e (1 + f); `limit`: exponents beyond it overflow or vanish, yet `scale` takes them.
+    """
     ax = fabs(x)
-    e, m = parts(ax)
-    high, low = log2_parts(e, m, log)
+    e, f = parts(ax)
+    high, low = log2_parts(e, f, log)
     high = sel(ax == 0.0, -INF, sel(ax < INF, high, ax))
     # No representable power lies behind this bound, and 0 * bound is no NaN where |x| = 1.
     v = clamp(y, -(2.0**70), 2.0**70)
@@ -74,8 +77,13 @@ def pow_program(x, y, parts, log, exp2, limit):
 _LOG = (K.LOG2E2, K.LOG2E2_3, (K.LOG2E2L, K.LOG2E2_3L, *K.POW_LOG))
 
 
+def _parts(ax):
+    e, m, _ = split(ax)
+    return e, m - 1.0
+
+
 def pow(x, y):
-    return pow_program(x, y, lambda a: split(a)[:2], _LOG, K.EXP2, 1100.0)
+    return pow_program(x, y, _parts, _LOG, K.EXP2, 1100.0)
 
 
 def hypot(x, y):

@@ -414,7 +414,9 @@ def shift_int(t):
 
 
 def int_to_float(i):
-    """Float of a small integer (|i| < 2^51, 2^22), through bits."""
+    """Float of a small integer (|i| < 2^51, 2^22); of int64 through bits, since not every processor converts vectors of those."""
+    if i.type == I4:
+        return to_f4(i)
     shift, pattern = _SHIFT[_FLOAT_OF[i.type]]
     return from_bits(i + pattern) - shift
 

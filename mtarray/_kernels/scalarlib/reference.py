@@ -11,6 +11,8 @@ from math import e, inf, nan, pi, tau  # noqa: F401  (constants of the namespace
 
 import numpy as np
 
+from . import coefficients as K
+
 
 def _floating(x):
     """`x` as a NumPy scalar; integers and booleans as float64."""
@@ -29,11 +31,63 @@ def _quiet(function):
     return quiet
 
 
-def _numpy(name, twin=None, floating=True):
-    """NumPy's function under our name."""
+# Parts of functions of a + bi, in float64, where NumPy's are of another accuracy or have other special values.
+
+
+def _expm1_parts(a, b):
+    """Parts of expm1(a + bi); NumPy's real part is 0 relative to 1 only."""
+    w = np.exp(np.complex128(complex(a, b)))
+    near = np.expm1(a) * np.cos(b) - 2.0 * np.sin(0.5 * b) ** 2
+    re = -1.0 if a == -inf else near + 0.0 if a < 40.0 else a if np.isnan(a) else w.real
+    return re, b if b == 0 else w.imag
+
+
+def _exp2_parts(a, b):
+    """Parts of 2 to the power a + bi; the angle b log(2) with what it was rounded by."""
+    angle = b * math.log(2)
+    if not np.isfinite(a) or not np.isfinite(b) or abs(a) > 1000.0:
+        w = np.exp(np.complex128(complex(a * math.log(2), angle)))
+        return w.real, w.imag
+    low = float(Fraction(b) * Fraction(math.log(2)) - Fraction(angle)) + b * K.LN2L
+    low = low if abs(low) < 1 else 0.0
+    s, c = np.sin(angle), np.cos(angle)
+    h = np.exp2(a)
+    return h * (c - low * s), b if b == 0 else h * (s + low * c)
+
+
+def _log1p_parts(a, b):
+    """Parts of log(1 + a + bi), right near 0."""
+    x = 1.0 + a
+    near = abs(a) < 0.5 and abs(b) < 0.5
+    return 0.5 * np.log1p(a * (2.0 + a) + b * b) if near else np.log(np.hypot(x, b)), np.arctan2(b, x)
+
+
+def _tanh_parts(a, b):
+    """Parts of tanh(a + bi), as `complex_` has them."""
+    s, c = np.sin(b), np.cos(b)
+    m = np.clip(a, -350.0, 350.0)
+    sh, ch = np.sinh(m), np.cosh(m)
+    norm = sh * sh + c * c
+    if np.isinf(a):
+        return np.copysign(1.0, a), np.copysign(0.0, s * c if np.isfinite(b) else b)
+    re = a if a == 0 else np.copysign(1.0, a) if abs(a) > 20.0 and np.isfinite(b) else sh * ch / norm
+    return re, b if b == 0 else s * c / norm
+
+
+def _tan_parts(a, b):
+    """Parts of tan(a + bi) = -i tanh(-b + ai)."""
+    re, im = _tanh_parts(-b, a)
+    return im, -re
+
+
+def _numpy(name, twin=None, floating=True, parts=None):
+    """NumPy's function under our name; complex numbers by `parts` if given."""
     ufunc = getattr(np, twin or name)
 
     def function(*args):
+        if parts is not None and np.asarray(args[0]).dtype.kind == "c":
+            z = np.asarray(args[0])[()]
+            return z.dtype.type(complex(*parts(np.float64(z.real), np.float64(z.imag))))
         return ufunc(*map(_floating, args)) if floating else ufunc(*args)
 
     function.__name__ = function.__qualname__ = name
@@ -41,12 +95,12 @@ def _numpy(name, twin=None, floating=True):
     return _quiet(function)
 
 
-exp, exp2, expm1 = _numpy("exp"), _numpy("exp2"), _numpy("expm1")
-log, log2, log10, log1p = _numpy("log"), _numpy("log2"), _numpy("log10"), _numpy("log1p")
+exp, exp2, expm1 = _numpy("exp"), _numpy("exp2", parts=_exp2_parts), _numpy("expm1", parts=_expm1_parts)
+log, log2, log10, log1p = _numpy("log"), _numpy("log2"), _numpy("log10"), _numpy("log1p", parts=_log1p_parts)
 logaddexp, logaddexp2 = _numpy("logaddexp"), _numpy("logaddexp2")
-sin, cos, tan = _numpy("sin"), _numpy("cos"), _numpy("tan")
+sin, cos, tan = _numpy("sin"), _numpy("cos"), _numpy("tan", parts=_tan_parts)
 asin, acos, atan, atan2 = _numpy("asin", "arcsin"), _numpy("acos", "arccos"), _numpy("atan", "arctan"), _numpy("atan2", "arctan2")
-sinh, cosh, tanh = _numpy("sinh"), _numpy("cosh"), _numpy("tanh")
+sinh, cosh, tanh = _numpy("sinh"), _numpy("cosh"), _numpy("tanh", parts=_tanh_parts)
 asinh, acosh, atanh = _numpy("asinh", "arcsinh"), _numpy("acosh", "arccosh"), _numpy("atanh", "arctanh")
 sqrt, cbrt, hypot = _numpy("sqrt"), _numpy("cbrt"), _numpy("hypot")
 copysign, nextafter, signbit = _numpy("copysign"), _numpy("nextafter"), _numpy("signbit")
@@ -71,8 +125,19 @@ def pow(x, y):
 
 @_quiet
 def sign(x):
-    """-1, 0 or 1; a float's zero keeps its sign."""
-    return x if np.asarray(x).dtype.kind == "f" and x == 0 else np.sign(x)
+    """-1, 0 or 1, z / |z| if complex; a float's zero keeps its sign."""
+    kind = np.asarray(x).dtype.kind
+    if kind == "f" and x == 0:
+        return x
+    if kind != "c" or x == 0:
+        return np.sign(x)
+    if np.isnan(x.real) or np.isnan(x.imag):
+        return type(x)(complex(nan, nan))
+    a, b = np.float64(x.real), np.float64(x.imag)
+    size = max(abs(a), abs(b))
+    a, b = (a, b) if np.isinf(size) else (a / size, b / size)
+    r = np.hypot(a, b)
+    return np.asarray(x).dtype.type(complex(a / r, b / r))
 
 
 @_quiet
