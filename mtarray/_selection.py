@@ -79,7 +79,7 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
             if kind and np.may_share_memory(target, source):
                 source = source.copy()
             run_quietly(_scatter, target, key, source)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         if not kind or not any(word in str(error) for word in ("broadcast", "boolean array indexing")):
             raise
         selected = x._shape if key is None else target[key].shape

@@ -67,6 +67,7 @@ class Program:
         self.ours: list[Any] = []
         self.theirs: list[Any] = []
         self.log: list[str] = []
+        self.masked = False  # whether the step has a boolean index
         for _ in range(2):
             self.create()
 
@@ -130,6 +131,7 @@ class Program:
             if arrays and r < 0.5:
                 if self.chance(0.3):
                     span = self.integer(1, min(2, ndim - axis))
+                    self.masked = True
                     mask = self.rng.random(shape[axis : axis + span]) < 0.5
                     if self.chance(0.04):
                         mask = np.ones(tuple(m + 1 for m in mask.shape), bool)
@@ -287,14 +289,14 @@ class Program:
             j = self.which()
             if not self.castable(self.theirs[j], into):
                 return None
-            return f"#{j}", lambda ours: (self.ours if ours else self.theirs)[j]
+            return f"#{j}", lambda ours: self.ours[j] if ours else self.theirs[j].copy()  # NumPy's masks do not mind an overlap
         if r < 0.5 and len(shape):
             part = self.theirs[self.which()]
             j = next(k for k, a in enumerate(self.theirs) if a is part)
             if not self.castable(part, into):
                 return None
             back = (slice(None, None, -1),) * part.ndim
-            return f"#{j} backwards", lambda ours: (self.ours if ours else self.theirs)[j][back]
+            return f"#{j} backwards", lambda ours: self.ours[j][back] if ours else self.theirs[j][back].copy()
         shape = tuple(1 if self.chance(0.15) else n for n in shape)[self.integer(0, len(shape)) if self.chance(0.2) else 0 :]
         if self.chance(0.03):
             shape = (*shape, 7)
@@ -371,6 +373,7 @@ class Program:
         if kind == "create":
             self.create()
         else:
+            self.masked = False
             drawn = getattr(self, kind)()
             if drawn is None:
                 return
@@ -381,18 +384,19 @@ class Program:
                 theirs, their_error = attempt(run, False)
             ours, our_error = attempt(run, True)
             if their_error is not None:
-                for a, values in zip(self.theirs, before):  # NumPy may have written half of a list; we must not
-                    if a.flags.writeable:
-                        a[...] = values
+                self.restore(before)  # NumPy may have written half of a list; we must not
                 assert our_error is not None, f"NumPy refuses with {their_error!r}, mtarray does not"
                 # A step may be wrong in two ways, and either may be said. NumPy's class for too many values depends on the mask.
-                both_wrong = any(words in f"{our_error} {their_error}" for words in ("read-only", "boolean array indexing", "shape mismatch: value"))
+                said = f"{our_error} {their_error}"
+                both_wrong = any(words in said for words in ("read-only", "boolean array indexing", "shape mismatch: value"))
                 assert both_wrong or family(our_error) & family(their_error), f"NumPy raises {their_error!r}, mtarray {our_error!r}"
             else:
                 if our_error is not None:
-                    if "boolean array indexing assignment" in str(our_error):
-                        return  # x[..., mask] = y with y of more dimensions than the selection: leading ones are NumPy's whim
-                    raise our_error
+                    if "cannot be broadcast to the selected shape" not in str(our_error) or not self.masked:
+                        raise our_error
+                    # x[..., mask] = y with y of more dimensions than the selection: NumPy drops leading ones if there is an ellipsis.
+                    self.restore(before)
+                    return
                 assert (ours is None) == (theirs is None)
                 if theirs is not None:
                     self.same(ours, np.asarray(theirs), "the result")
@@ -406,6 +410,11 @@ class Program:
             k = self.which()
             del self.ours[k], self.theirs[k]
             self.log.append(f"drop #{k}")
+
+    def restore(self, before: list[np.ndarray]) -> None:
+        for a, values in zip(self.theirs, before):
+            if a.flags.writeable:
+                a[...] = values
 
     def alike(self, theirs: Any, ours: np.ndarray) -> np.ndarray:
         """NumPy's result; one that shares memory with nothing is laid out like ours, so that reshaping it copies or not in both."""

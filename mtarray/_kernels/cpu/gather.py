@@ -297,7 +297,11 @@ def index_arrays_of(x, index_arrays):
     if not 1 <= len(index_arrays) <= x.ndim:
         raise IndexError(f"{len(index_arrays)} index arrays for an array of {x.ndim} dimensions (shape {x.shape})")
     arrays = [as_index(index, n) for index, n in zip(index_arrays, x.shape)]
-    return [np.broadcast_to(a, np.broadcast_shapes(*[b.shape for b in arrays])) for a in arrays]
+    try:
+        shape = np.broadcast_shapes(*[a.shape for a in arrays])
+    except ValueError:
+        raise IndexError(f"index arrays of shapes {', '.join(str(a.shape) for a in arrays)} cannot be broadcast together") from None
+    return [np.broadcast_to(a, shape) for a in arrays]
 
 
 def gather(x, index_arrays):
