@@ -11,17 +11,19 @@ from typing import Any
 KERNEL_MODES = ("auto", "numba", "python")
 
 
-class _Restore:
-    """What `config(...)` returns: used with `with`, it puts the former settings back."""
+class _Scope:
+    """What `config(...)` returns. Used with `with`, the settings hold until it is left, whatever other scopes do meanwhile."""
 
-    def __init__(self, former: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], former: dict[str, Any]) -> None:
+        self._settings = settings
         self._former = former
 
     def __enter__(self) -> Config:
+        config._enter(self._settings, self._former)
         return config
 
     def __exit__(self, *exc: object) -> None:
-        config(**self._former)
+        config._leave(self._settings)
 
 
 class Config:
@@ -43,26 +45,53 @@ class Config:
     Array([2, 3], shape=(2,), dtype=int64, device='cpu')
     """
 
-    __slots__ = ("_values", "_lock", "_listeners")
+    __slots__ = ("_values", "_base", "_scopes", "_lock", "_listeners")
 
     def __init__(self) -> None:
-        self._values: dict[str, Any] = dict(threads=None, pool_limit=None, cache_dir=None, deterministic=False, kernels="auto")
+        self._base: dict[str, Any] = dict(threads=None, pool_limit=None, cache_dir=None, deterministic=False, kernels="auto")
         mode = os.environ.get("MTARRAY_KERNELS")
         if mode:
-            self._values["kernels"] = _check("kernels", mode)
+            self._base["kernels"] = _check("kernels", mode)
+        self._values = dict(self._base)  # those in force: the base, overridden by the scopes that are open, the newest last
+        self._scopes: list[dict[str, Any]] = []
         self._lock = threading.RLock()
         # Called with (name, value) after a change: the engine, where it is loaded, follows the settings this way.
         self._listeners: list[Callable[[str, Any], None]] = []
 
-    def __call__(self, **settings: Any) -> _Restore:
+    def __call__(self, **settings: Any) -> _Scope:
         with self._lock:
             checked = {name: _check(name, v) for name, v in settings.items()}
-            former = {name: self._values[name] for name in checked}
-            for name, v in checked.items():
+            former = {name: self._base[name] for name in checked}
+            self._base.update(checked)
+            try:
+                self._apply()
+            except BaseException:
+                self._base.update(former)
+                self._apply()
+                raise
+        return _Scope(checked, former)
+
+    def _enter(self, settings: dict[str, Any], former: dict[str, Any]) -> None:
+        with self._lock:
+            self._base.update(former)
+            self._scopes.append(settings)
+            self._apply()
+
+    def _leave(self, settings: dict[str, Any]) -> None:
+        with self._lock:
+            self._scopes = [s for s in self._scopes if s is not settings]
+            self._apply()
+
+    def _apply(self) -> None:
+        """Bring the settings into force and tell the listeners what changed."""
+        wanted = dict(self._base)
+        for scope in self._scopes:
+            wanted.update(scope)
+        for name, v in wanted.items():
+            if self._values[name] != v:
                 self._values[name] = v
                 for listener in self._listeners:
                     listener(name, v)
-        return _Restore(former)
 
     def listen(self, listener: Callable[[str, Any], None]) -> None:
         """Have `listener(name, value)` called for every setting now and for each change from now on."""
@@ -70,9 +99,6 @@ class Config:
             self._listeners.append(listener)
             for name, v in self._values.items():
                 listener(name, v)
-
-    def _get(self, name: str) -> Any:
-        return self._values[name]
 
     @property
     def threads(self) -> int | None:

@@ -59,7 +59,7 @@ def lift(x: Any, where: str) -> Array:
     if isinstance(x, (np.ndarray, np.generic)):
         if is_strict():
             raise TypeError(f"{where}: a NumPy {type(x).__name__} is not an array of this namespace; use asarray (strict mode)")
-        return from_numpy(np.asarray(x))
+        return from_numpy(x if isinstance(x, np.ndarray) else np.asarray(x))
     if x.__class__ in WEAK_KIND:
         return fresh(np.asarray(x, promote_weak(None, x.__class__)))
     raise TypeError(f"{where}: expected an array, got {x!r:.80} of type {type(x).__name__}; convert it with mtarray.asarray")
@@ -237,7 +237,7 @@ def _inputs(op: Any, xs: list[Any], plan: Any) -> tuple[list[Any], bool]:
             ins.append(x)
             continue
         try:
-            ins.append(np.asarray(x, d))
+            ins.append(run_quietly(np.asarray, x, d))
         except OverflowError as error:
             if not op.compares:
                 raise OverflowError(f"{op.name}: the Python integer {x} is out of bounds for {d}") from error
@@ -475,16 +475,20 @@ def reflected_door(op: Any) -> Callable[..., Any]:
     return door
 
 
+_MISSING = object()
+
+
 def ternary_door(op: Any) -> Callable[..., Any]:
     """The public function of an op of three arrays."""
-    plans = op.plans
 
-    def door(x1: Any, x2: Any, x3: Any, /) -> Any:
+    def door(x1: Any, x2: Any = _MISSING, x3: Any = _MISSING, /) -> Any:
+        if x3 is _MISSING:
+            raise TypeError(f"{op.name} takes 3 operands: {', '.join(op.parameters)}")
         if x1.__class__ is Array and x2.__class__ is Array and x3.__class__ is Array:
             n = x1._whole
             if n > 0 and n == x2._whole and n == x3._whole and x1._shape and x1._shape == x2._shape and x1._shape == x3._shape:
                 s1, s2, s3 = x1._storage, x2._storage, x3._storage
-                plan = plans.get((x1._dtype, x2._dtype, x3._dtype))
+                plan = op.plans.get((x1._dtype, x2._dtype, x3._dtype))
                 ready = plan is not None and plan.direct and plan.promised and n < plan.limit and op.nout == 1
                 if ready and s1.node is None and s2.node is None and s3.node is None:
                     return fresh(run_quietly(plan.twin, s1.buffer, s2.buffer, s3.buffer))
@@ -513,6 +517,17 @@ def general_door(op: Any) -> Callable[..., Any]:
 # ---------------------------------------------------------------------- reductions and scans
 
 
+# NumPy adds float32 one by one except along the last axis; the kernels, which serve larger arrays, lose no digits.
+_WIDER = {np.dtype("float32"): np.dtype("float64"), np.dtype("complex64"): np.dtype("complex128")}
+
+
+def _check_fold(op: Any, x: Array, accumulate: DType) -> None:
+    if x._dtype.kind == "c" and accumulate.kind != "c":
+        raise TypeError(
+            f"{op.name}: {x._dtype} to dtype {accumulate} would drop imaginary parts; take xp.real(x), xp.imag(x) or xp.abs(x) first"
+        )
+
+
 def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
     """The public function of a reduction; those that combine in a dtype of choice take `dtype=`. `result`: dtype of the result if fixed."""
     fast = op.fast
@@ -524,7 +539,9 @@ def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
         entry = fast.get(x._dtype)
         if entry is None or x._whole >= entry[2] or x._storage.node is not None:
             return None
-        if axis is not None and (axis.__class__ is not int or not -len(x._shape) <= axis < len(x._shape)):
+        if axis is not None and (
+            axis.__class__ is not int or not -len(x._shape) <= axis < len(x._shape) or (entry[1] in _WIDER and axis != len(x._shape) - 1)
+        ):
             return None
         token = set_errors(QUIET)
         try:
@@ -557,6 +574,7 @@ def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None
     """Fold the axes of `x` with a declared reduction, combining in the dtype `accumulate`."""
     if x._dtype not in op.standard or x._dtype not in op.dtypes:
         op.accept(x._dtype)
+    _check_fold(op, x, accumulate)
     shape = x._shape
     a = x._storage.buffer if x._whole >= 0 else value(x)
     axes = None if axis is None else tuple(sorted(_strides.axes_of(axis, len(shape))))
@@ -564,9 +582,14 @@ def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None
         raise ValueError(f"{op.name}: an array of shape {shape} has no elements along axis {axis}, and no elements have no {op.name}")
     mode = config._values["kernels"]
     if op.twin is not None and mode == "auto" and a.size < op.limits.get(a.dtype.kind, op.limit):
+        combine = accumulate if result is None else None
+        if op.accumulate is not None and accumulate in _WIDER and axes is not None and axes != (len(shape) - 1,):
+            combine = _WIDER[accumulate]
         token = set_errors(QUIET)
         try:
-            folded = op.twin.reduce(a, axes, accumulate if result is None else None, None, keepdims)
+            folded = op.twin.reduce(a, axes, combine, None, keepdims)
+            if combine is not None and combine is not accumulate:
+                folded = folded.astype(accumulate)
         finally:
             reset_errors(token)
         if folded.__class__ is _ndarray and not folded.flags.c_contiguous:
@@ -592,13 +615,16 @@ def scan(op: Any, x: Array, axis: int | None, accumulate: DType, include_initial
         if len(x._shape) > 1:
             raise ValueError(f"{op.name}: axis=None needs a one-dimensional array, this one has shape {x._shape}; name the axis")
         axis = 0
+    _check_fold(op, x, accumulate)
     if not x._shape:
         x = window(x, (1,), (0,), x._offset)
     along = _strides.axis_of(axis, len(x._shape))
     a = value(x)
     mode = config._values["kernels"]
     if op.twin is not None and mode == "auto" and a.size < op.limit:
-        out = run_quietly(op.twin.accumulate, a, axis=along, dtype=accumulate)
+        out = run_quietly(op.twin.accumulate, a, axis=along, dtype=_WIDER.get(accumulate, accumulate))
+        if out.dtype is not accumulate:
+            out = run_quietly(out.astype, accumulate)
         if include_initial:
             head = np.full(a.shape[:along] + (1,) + a.shape[along + 1 :], op.identity, accumulate)
             out = np.concatenate([head, out], axis=along)

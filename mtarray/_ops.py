@@ -56,7 +56,7 @@ class Plan:
 
     __slots__ = ("ins", "outs", "limit", "twin", "direct", "promised", "kernel")
 
-    def __init__(self, op: Elementwise, key: tuple[Any, ...], ins: tuple[DType, ...], outs: tuple[DType, ...], limit: int) -> None:
+    def __init__(self, op: Elementwise, key: tuple[Any, ...], ins: tuple[DType, ...], outs: tuple[DType, ...], numpy_only: bool) -> None:
         self.ins = ins
         self.outs = outs
         self.twin = op.corrected.get(ins[0].kind, op.twin)
@@ -66,7 +66,10 @@ class Plan:
         )
         if all(k.__class__ is type for k in key):
             self.direct = False
-        self.limit = limit // max(d.itemsize for d in ins + outs) if config.kernels == "auto" else 0
+        if numpy_only:
+            self.limit = 1 << 62  # more elements than any array has
+        else:
+            self.limit = op.limit // max(d.itemsize for d in ins + outs) if config.kernels == "auto" else 0
         self.promised = _is_promised(op, key)
         self.kernel: Any = None
 
@@ -133,8 +136,9 @@ class Elementwise(Op):
         """The plan for operands of these dtypes (or Python scalar types), made once. TypeError if the op is not defined for them."""
         if self.twin is None:
             self.nout = self.scalar.nout
-        ins, outs, *limit = self.rule(key) if self.rule is not None else self._standard_rule(key)
-        plan = self.plans[key] = Plan(self, key, ins, outs, limit[0] if limit else self.limit)
+        plans = self.plans  # the dict of this kernel mode: a change of mode replaces it
+        ins, outs, *numpy_only = self.rule(key) if self.rule is not None else self._standard_rule(key)
+        plan = plans[key] = Plan(self, key, ins, outs, bool(numpy_only))
         return plan
 
     def _standard_rule(self, key: tuple[Any, ...]) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
@@ -155,7 +159,7 @@ class Elementwise(Op):
     def refresh(self) -> None:
         """Fill the table of the hot path: only dtypes the standard promises, only NumPy functions that return what we return."""
         self.fast.clear()
-        self.plans.clear()
+        self.plans = {}
         if config.kernels != "auto" or self.twin is None or self.nout != 1:
             return
         for d in self.standard:
@@ -228,7 +232,7 @@ def elementwise(
     dunder: operator to bind (`"__add__"` binds `__radd__` and `__iadd__` too).
     limit: bytes of its widest operand below which NumPy serves.
     rule: for ops whose operands do not promote together: (dtypes or scalar types of the operands) -> (dtypes to compute in, dtypes of the
-    results).
+    results[, True]), where True keeps every size with NumPy.
     validate: checks the values of the operands, raising before anything is written.
     errors: whether NumPy's integer loops can warn.
 

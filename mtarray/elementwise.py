@@ -70,7 +70,7 @@ def divide(x1, x2):
     >>> xp.divide(xp.asarray([1.0, 0.0]), xp.asarray([4.0, 0.0]))
     Array([0.25,  nan], shape=(2,), dtype=float64, device='cpu')
     """
-    return x1 / x2
+    return math.divide(x1, x2)
 
 
 def _floor_divide(x1: Any, x2: Any) -> Any:
@@ -215,7 +215,7 @@ def reciprocal(x):
     >>> xp.reciprocal(xp.asarray([2.0, 4.0]))
     Array([0.5 , 0.25], shape=(2,), dtype=float64, device='cpu')
     """
-    return 1 / x
+    return math.reciprocal(x)
 
 
 # ---------------------------------------------------------------------- powers, exponentials, logarithms
@@ -666,15 +666,13 @@ def bitwise_right_shift(x1, x2):
 
 # ---------------------------------------------------------------------- comparison
 
-_EXACT = 1 << 62  # a size no array has: NumPy's loop serves all
-
 
 def _compare_rule(key: tuple[Any, ...]) -> Any:
-    """Integers of both signs compare exactly, in NumPy's own mixed loop, where promotion to float64 would round."""
+    """Integers of both signs compare exactly, in NumPy's own mixed loop at any size, where promotion to float64 would round."""
     strong = [k for k in key if k.__class__ is not type]
     d = common(key)
     if d is float64 and len(strong) == 2 and strong[0] in INTEGER and strong[1] in INTEGER:
-        return tuple(strong), (bool_,), _EXACT
+        return tuple(strong), (bool_,), True
     return (d, d), (bool_,)
 
 
