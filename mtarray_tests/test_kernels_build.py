@@ -93,16 +93,20 @@ def test_second_process_compiles_nothing(tmp_path, own_folder):
     values, compilations, _ = _run(tmp_path)
     assert values == "[3.0, 6.0, 9.0, 12.0, 15.0]"
     assert compilations > 0
-    assert _run(tmp_path) == (values, 0, compilations)
+    # One file may hold what took several compilations (a function and those it calls).
+    again, none, loads = _run(tmp_path)
+    assert (again, none) == (values, 0)
+    assert 0 < loads <= compilations
     # Another constant, another helper: another kernel, and nothing else.
-    assert _run(tmp_path, PROGRAM.replace("SCALE = 3.0", "SCALE = 4.0")) == ("[4.0, 8.0, 12.0, 16.0, 20.0]", 1, compilations - 1)
-    assert _run(tmp_path, PROGRAM.replace("x + 1", "x + 2")) == ("[6.0, 9.0, 12.0, 15.0, 18.0]", 1, compilations - 1)
+    assert _run(tmp_path, PROGRAM.replace("SCALE = 3.0", "SCALE = 4.0")) == ("[4.0, 8.0, 12.0, 16.0, 20.0]", 1, loads - 1)
+    assert _run(tmp_path, PROGRAM.replace("x + 1", "x + 2")) == ("[6.0, 9.0, 12.0, 15.0, 18.0]", 1, loads - 1)
 
 
 def test_a_numba_cache_folder_of_the_user(tmp_path, own_folder):
     folder = str(tmp_path / "numba")
     values, compilations, _ = _run(tmp_path, NUMBA_CACHE_DIR=folder)
-    assert _run(tmp_path, NUMBA_CACHE_DIR=folder) == (values, 0, compilations)
+    assert compilations > 0
+    assert _run(tmp_path, NUMBA_CACHE_DIR=folder)[:2] == (values, 0)
 
 
 def test_two_processes_at_once(tmp_path, own_folder):
