@@ -24,8 +24,8 @@ def _walk(body, before="", after="", contiguous=False, compact=False):
 
     Argument words: mask, x, out, offsets (of chunks), size, dims, values, the last value's index, then shape[dims], the mask's
     strides[dims] and x's.
-    `body` (sixteen spaces) sees the mask byte `keep`, the element's address `at` and the place `k`, which it advances; chunk
-    c's part of the result ends at `end`. `before` and `after` a run: twelve spaces. With `compact` every element is written at place
+    `body` (sixteen spaces) sees `keep`, whether the mask's byte is not 0 (memory from outside may hold others than 1), the
+    element's address `at` and the place `k`, which it advances; chunk c's part of the result ends at `end`. `before` and `after` a run: twelve spaces. With `compact` every element is written at place
     k, kept or not: the loop stops at the chunk's last kept element, since the place behind it belongs to the next chunk, and
     looks only every `end - k` elements, which cannot overrun.
     """
@@ -37,7 +37,7 @@ def _walk(body, before="", after="", contiguous=False, compact=False):
               free = min(run - j0, end - k)
               for j in range(j0, j0 + free):
 """
-    mask, at = ("u1(m)[j]", "p + j * inner") if contiguous else ("u1(m + j * mask_inner)[0]", "p + j * inner")
+    mask = "u1(m)[j]" if contiguous else "u1(m + j * mask_inner)[0]"
     return f"""    w = i8(ld64(args))
     out = w[2]; offsets = i8(w[3]); n = w[4]; dims = w[5]; value = w[6]; last = dims - 1
     shape = {_HEAD}; mask_strides = shape + dims; strides = mask_strides + dims
@@ -59,8 +59,8 @@ def _walk(body, before="", after="", contiguous=False, compact=False):
                 p += c * w[strides + d]
             run = min(stop - i, length - i % length)
             run0 = i % length
-{before}{loop}                keep = {mask}
-                at = {at}
+{before}{loop}                keep = {mask} != 0
+                at = p + j * inner
 {body}
 {"              j0 += free" if compact else ""}
 {after}            i += run"""
@@ -80,7 +80,7 @@ def _offsets(mask):
     """offsets[c]: elements kept before chunk c; the last entry is their number."""
     offsets = np.zeros(_chunks(mask) + 1, np.int64)
     if mask.flags.c_contiguous:
-        # Bytes are added up 128 at a time, so that the sums fit a byte and the loop vectorises.
+        # Kept elements are added up 128 at a time, so that the sums fit a byte and the loop vectorises.
         code = f"""    mask = u1(ld64(args)); counts = i8(ld64(args + 8)); n = ld64(args + 16)
     for c in range(lo, hi):
         s = c * {_CHUNK}
@@ -90,7 +90,7 @@ def _offsets(mask):
             q = min(e, s + 128)
             a = np.uint8(0)
             for i in range(s, q):
-                a = np.uint8(a + mask[i])
+                a = np.uint8(a + (mask[i] != 0))
             total += np.int64(a)
             s = q
         counts[c + 1] = total"""
