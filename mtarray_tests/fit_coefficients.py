@@ -127,6 +127,16 @@ def _erfcx_t(x):
     return (mp.mpf(x) - 3.5) / (mp.mpf(x) + 3.5)
 
 
+def _erfc_f4(t):
+    """(x + 2) exp(x^2) erfc(x) as a function of t = (x - 2)/(x + 2), to the precision of float32."""
+    x = 2 * (1 + t) / (1 - t)
+    return (x + 2) * mp.exp(x * x) * mp.erfc(x)
+
+
+def _erfc_f4_t(x):
+    return (mp.mpf(x) - 2) / (mp.mpf(x) + 2)
+
+
 LN2_HALF = mp.log(2) / 2 * mp.mpf("1.001")
 PI4 = (mp.pi / 4 * mp.mpf("1.001")) ** 2
 ATANH_WIDE = mp.mpf("0.2010") ** 2  # |s| = |m - 1|/(m + 1): log needs .1716, atanh .2004
@@ -189,9 +199,10 @@ JOBS = [
     Job("ERF", _ERF, 0, mp.mpf("1.001") ** 2, 11, _z),
     Job("LOG_ERFC", lambda a: mp.log(mp.erfc(a)), mp.mpf("0.999"), 6, 18, mp.erfc),
     Job("ERFCX", _erfcx, _erfcx_t("0.24"), _erfcx_t("27.5"), 25, lambda t: 1 / _erfcx(t)),
+    Job("ERFC_F8", _erfc_f4, _erfc_f4_t(0), _erfc_f4_t("10.2"), 11, lambda t: 1 / _erfc_f4(t)),
     Job("TANH", tail(mp.tanh, 1), 0, mp.mpf("0.626") ** 2, 10, z_weight(mp.tanh, 1)),
     Job("SINH", tail(mp.sinh, 1), 0, mp.mpf("1.001") ** 2, 7, z_weight(mp.sinh, 1)),
-    Job("ASINH", tail(mp.asinh, 1), 0, mp.mpf("0.501") ** 2, 12, z_weight(mp.asinh, 1)),
+    Job("ASINH", tail(mp.asinh, 1), 0, mp.mpf("0.5626") ** 2, 13, z_weight(mp.asinh, 1)),
     Job("CBRT", mp.cbrt, 1, 2, 4, lambda x: 1 / mp.cbrt(x)),
     Job("EXP2", _exp2_tail, -HALF, HALF, 11, _exp2_weight),
     Job("POW_LOG", tail(_log2_ratio, 2 / mp.log(2), 2 * THIRD / mp.log(2)), 0, ATANH_LOG, 6, lambda z: z * z * mp.log(2) / 2),

@@ -65,10 +65,10 @@ atanh = expose("atanh", 1, _pair(f32.atanh, hyperbolic.atanh) | _complex(complex
 pow = expose("pow", 2, _pair(f32.pow, power.pow) | _ints(integer.pow) | _complex(complex_.pow))
 hypot = expose("hypot", 2, _pair(f32.hypot, power.hypot))
 sqrt = expose("sqrt", 1, _floats(primitives.sqrt) | _complex(complex_.sqrt_))
-cbrt = expose("cbrt", 1, _f8(power.cbrt))
+cbrt = expose("cbrt", 1, _floats(power.cbrt))
 
 erf = expose("erf", 1, _pair(f32.erf, special.erf))
-erfc = expose("erfc", 1, _f8(special.erfc))
+erfc = expose("erfc", 1, _pair(f32.erfc, special.erfc))
 
 fma = expose("fma", 3, _floats(primitives.fma))
 fabs = expose("fabs", 1, _floats(primitives.fabs) | _ints(integer.fabs) | _complex(complex_.magnitude), "real")

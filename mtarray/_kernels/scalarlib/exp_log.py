@@ -10,6 +10,7 @@ from .primitives import (
     NAN,
     bits,
     clamp,
+    copysign,
     fabs,
     fast_sum,
     fma,
@@ -29,7 +30,6 @@ from .primitives import (
 TINY = 2.0**-28  # below it every odd function here is its argument to the last bit
 _SQRT_HALF = 0x3FE6A09E667F3BCD
 _MIN_NORMAL = 2.0**-1022
-_MAX = 1.7976931348623157e308
 
 
 def exp_reduce(x):
@@ -168,23 +168,21 @@ def log10(x):
     return _log_base(x, 0.5 * K.LOG10E2, 0.5 * K.LOG10E2L, K.LG2E, K.LG2F)
 
 
-def log_of_sum(u, ul, doubled=None):
-    """log(u + ul) for u >= 2^-1022, |ul| <= ulp(u); with `doubled`, log(2 (u + ul)) there."""
-    ef, m, e = split(u)
-    # 2^-e by the exponent; above 2^1000 ul is of no consequence and the power must not leave the range
-    s, t = half_log(m, ul * pow2(-sel(e > 1000, 1000, e)))
-    return log_join(ef if doubled is None else sel(doubled, ef + 1.0, ef), s, t)
+def log_of_sum(u, ul, more=None):
+    """log(u + ul) of a normal u, |ul| <= ulp(u); `more`: a whole number to add to the exponent."""
+    ix = bits(u)
+    e = (ix - _SQRT_HALF) >> 52
+    # 2^-e; above 2^1000 ul is of no consequence and the power must not leave the range
+    f = fma(ul, pow2(-sel(e > 1000, e.const(1000), e)), from_bits(ix - (e << 52)) - 1.0)
+    ef = int_to_float(e)
+    return _log_plus(ef if more is None else ef + more, f)
 
 
 def log1p(x):
-    u, ul = two_sum(x.const(1.0), clamp(x, -1.0, _MAX))
-    ix = bits(u)
-    e = (ix - _SQRT_HALF) >> 52
-    # 2^-e; above 2^1000 the error of 1 + x is of no consequence and the power must not leave the range
-    f = (from_bits(ix - (e << 52)) - 1.0) + ul * pow2(-sel(e > 1000, 1000, e))
-    result = _log_plus(int_to_float(e), f)
-    bad = sel(x == -1.0, -INF, sel(x == INF, INF, NAN))
-    return sel(fabs(x) < 2.0**-54, x, sel((x > -1.0) & (x < INF), result, bad))
+    u = x + 1.0
+    # x - (u - 1) is the error of u wherever that shows.
+    result = copysign(log_of_sum(u, x - (u - 1.0)), x)
+    return sel(x <= -1.0, sel(x == -1.0, -INF, NAN), sel(x < INF, result, x))
 
 
 def _exp_parts_close(x):

@@ -361,3 +361,16 @@ def erf(x):
     k, r = _exp_reduce(poly(c, K.LOG_ERFC_S))
     large = 1.0 - (fma(r * r, poly(r, K.EXP_S), r) + 1.0) * pow2(k)
     return sel(x != x, x, copysign(sel(a < 0.921875, small, large), x))
+
+
+def erfc(x):
+    # exp(-a^2) erfcx(a) in float64, where a^2 is exact and every error of float32 size has room
+    a = fabs(x)
+    a = to_f8(sel(a > 10.2, 10.2, a))
+    rd = 1.0 / (a + 2.0)
+    z = -a * a
+    t, n = shifted_fma(z, K.LOG2E)
+    r = fma(-n, K.LN2H, z)
+    e = (fma(r * r, poly(r, K.EXP_S), r) + 1.0) * pow2(shift_int(t))
+    e = e * (rd * poly((a - 2.0) * rd, K.ERFC_F8))
+    return to_f4(sel(x < 0.0, 2.0 - e, e))

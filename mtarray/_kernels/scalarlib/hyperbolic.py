@@ -4,8 +4,6 @@ from . import coefficients as K
 from .exp_log import TINY, atanh_ratio, exp_normal, exp_parts, log_join, log_of_sum
 from .primitives import INF, NAN, bits, copysign, fabs, fast_sum, fma, int_to_float, poly, pow2, sel, sqrt, two_sum
 
-_LARGEST = 1.7976931348623157e308
-
 
 def _quarter_exp(a):
     """exp(a) / 4 as e + l, its rounded inverse / 16 beside it, for 0 <= a; infinite where sinh is."""
@@ -38,20 +36,15 @@ def tanh(x):
 
 
 def asinh(x):
-    # log(a + sqrt(a^2 + 1)), the sum in two parts; beyond 2^30 log(2a); an odd polynomial below 1/2.
+    # log(a + sqrt(a^2 + 1)), the sum in two parts; beyond 2^30 log(2a); an odd polynomial while the result is below 1/2
     a = fabs(x)
     big = a > 2.0**30
-    b = sel(big, 1.0, a)
-    z = b * b
-    w, wl = two_sum(z.const(1.0), z)
-    r = sqrt(w)
-    rl = (fma(-r, r, w) + (wl + fma(b, b, -z))) * (0.5 / r)
-    u, ul = fast_sum(r, b)
-    u = sel(big, a, u)
-    u = sel(u < INF, u, _LARGEST)
-    large = log_of_sum(u, sel(big, 0.0, ul + rl), doubled=big)
-    result = copysign(sel(a < 0.5, fma(a * z, poly(z, K.ASINH), a), large), x)
-    return sel((x != x) | (a == INF), x, result)
+    r = sqrt(fma(a, a, 1.0))
+    u, ul = fast_sum(r, a)
+    large = log_of_sum(sel(big, a, u), sel(big, 0.0, ul), sel(big, 1.0, a.const(0.0)))
+    z = a * a
+    result = sel(a < 0.5625, fma(a * z, poly(z, K.ASINH), a), large)
+    return sel(a < INF, copysign(result, x), x)
 
 
 def acosh(x):
@@ -67,7 +60,7 @@ def acosh(x):
     rl = (fma(-r, r, p) + pl) * (0.5 / sel(r == 0.0, 1.0, r))
     v, vl = two_sum(r, t)
     u, ul = two_sum(v.const(1.0), v)
-    result = log_of_sum(sel(big, x, u), sel(big, 0.0, ul + (vl + (rl + tl))), doubled=big)
+    result = log_of_sum(sel(big, x, u), sel(big, 0.0, ul + (vl + (rl + tl))), sel(big, 1.0, u.const(0.0)))
     return sel((x >= 1.0) & (x < INF), result, sel(x == INF, x, NAN))
 
 

@@ -3,6 +3,8 @@
 from . import coefficients as K
 from .exp_log import split
 from .primitives import (
+    F4,
+    F8,
     INF,
     NAN,
     bits,
@@ -21,7 +23,9 @@ from .primitives import (
     shift_int,
     shifted,
     sign_bit,
+    signed,
     sqrt,
+    unsigned,
 )
 
 
@@ -103,23 +107,29 @@ def hypot(x, y):
     return sel(infinite, INF, r)
 
 
+# bits of the significand; bias; multiple of 3 that lifts all exponents above 0; the same that makes subnormal numbers normal
+_CBRT_FORMATS = {F4: (23, 127, 384, 24), F8: (52, 1023, 3072, 54)}
+_CBRT_ERRORS = {F4: (-1 / 3,), F8: (-1 / 3, 2 / 9, -14 / 81)}
+
+
 def cbrt(x):
-    """Real cube root: degree-4 start on [1, 2), one Halley step, one Newton step on the exact residual."""
+    """Real cube root: m = 2^rest times a number in [1, 2), a polynomial there, its exact residual d = (y^3 - m)/m, and the series
+    of y (1 + d)^(-1/3) as far as the format needs it. The one division waits for nothing.
+    """
+    digits, bias, lift, shift = _CBRT_FORMATS[x.type]
     a = fabs(x)
-    small = a < 2.0**-1022
-    ix = bits(sel(small, a * 2.0**54, a))
-    e = (ix >> 52) - 1023
-    m = from_bits((ix & 0xFFFFFFFFFFFFF) | (1023 << 52))
-    # e = 3 q + rest; the product by 21846 / 2^16 divides by 3 exactly in this range
-    q = (((e + 3072) * 21846) >> 16) - 1024
-    rest = e - q * 3
-    one, two = rest == 1, rest == 2
-    y = poly(m, K.CBRT) * sel(one, 1.2599210498948732, sel(two, 1.5874010519681994, 1.0))
-    m = m * sel(one, 2.0, sel(two, 4.0, 1.0))
-    y3 = y * y * y
-    y = y * (y3 + 2.0 * m) / fma(y3, 2.0, m)
+    small = a < 2.0 ** (1 - bias)
+    ix = bits(sel(small, a * 2.0**shift, a))
+    e = signed(unsigned(ix) >> digits)
+    # the exponent over 3; the product by 21846 / 2^16 divides exactly in this range
+    q = (((e + (lift - bias)) * 21846) >> 16) - lift // 3
+    rest = e - bias - q * 3
+    m = from_bits(ix - ((q * 3) << digits))
+    start = poly(from_bits((ix & ((1 << digits) - 1)) | (bias << digits)), K.CBRT)
+    y = start * sel(rest == 1, 2.0 ** (1 / 3), sel(rest == 2, 2.0 ** (2 / 3), 1.0))
+    inverse = 1.0 / m
     yy = y * y
-    residual = fma(-yy, y, m) - fma(y, y, -yy) * y
-    y = y + residual / (3.0 * yy)
-    y = copysign(y * pow2(q) * sel(small, 2.0**-18, 1.0), x)
-    return sel((x == 0.0) | (a == INF) | (x != x), x, y)
+    d = fma(fma(y, y, -yy), y, fma(yy, y, -m)) * inverse
+    y = fma(y * d, poly(d, _CBRT_ERRORS[x.type]), y)
+    y = y * pow2(sel(small, q - shift // 3, q))
+    return sel((a > 0.0) & (a < INF), copysign(y, x), x)

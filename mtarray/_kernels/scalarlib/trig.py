@@ -106,13 +106,21 @@ def atan_ratio(n, d):
 
 
 def atan(x):
+    # a, (a - 1)/(a + 1) or -1/a, with the sum and the difference in two parts, between multiples of pi/8
     a = fabs(x)
-    inverted = a > 1.0
-    bounded = sel(a > 2.0**60, 2.0**60, a)
-    h, l = atan_ratio(sel(inverted, 1.0, bounded), sel(inverted, bounded, 1.0))
-    g, gl = fast_sum(h.const(K.PIO2_1), -h)
-    result = sel(inverted, g + (gl + (K.PIO2_2 - l)), h + l)
-    return sel((a < TINY) | (x != x), x, copysign(result, x))
+    a = sel(a > 2.0**60, 2.0**60, a)
+    mid, far = a > 0.41421356237309503, a > 2.414213562373095
+    m, p = a - 1.0, a + 1.0
+    ml, pl = a - (m + 1.0), a - (p - 1.0)
+    n, nl = sel(far, -1.0, sel(mid, m, a)), sel(far, 0.0, sel(mid, ml, 0.0))
+    d, dl = sel(far, a, sel(mid, p, 1.0)), sel(far, 0.0, sel(mid, pl, 0.0))
+    rd = 1.0 / d
+    q = n * rd
+    ql = (fma(-q, d, n) + fma(-q, dl, nl)) * rd
+    z = q * q
+    h, l = fast_sum(sel(far, K.PIO2_1, sel(mid, K.PIO4, 0.0)), q)
+    low = sel(far, K.PIO2_2, sel(mid, K.PIO4L, 0.0))
+    return copysign(h + (l + (fma(q * z, poly(z, K.ATAN), ql) + low)), x)
 
 
 def atan2(y, x):
