@@ -9,6 +9,9 @@ array is an int64 window of the result's leading shape with strides of its own, 
 materialised. The innermost contiguous dimensions of the operand form one item that is copied as a whole.
 """
 
+import functools
+from math import prod
+
 import numpy as np
 
 from .. import build
@@ -19,7 +22,7 @@ from .driver import address, run
 GATHER_CROSSOVER = 20_000  # elements of the result
 SCATTER_CROSSOVER = 2_000  # elements of the values
 _STREAM_BYTES = 48 << 20  # results larger than this bypass the caches (1.5 times a 32 MiB L3)
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16
 _BLOCK = 128  # positions whose offsets are computed together
 _HEAD = 8  # words before those of the indices
 _AHEAD = 16  # rows that are fetched before they are copied
@@ -99,11 +102,13 @@ def item_copy(width, dst, src):
     return f"            memcpy({dst}, {src}, item)"
 
 
+@functools.cache
 def _gather_kernel(indices, width, unit):
     body = item_copy(width, f"(out + i * {width or 'item'})", "source")
     return build.kernel(f"gather_{indices}_{width}_{int(unit)}", loops(indices, body, unit, True), STACK)
 
 
+@functools.cache
 def _rows_kernel(stream):
     """One contiguous index into the first dimension, rows of a multiple of 64 bytes: fetched ahead, streamed out when large."""
     copy = "nt_copy" if stream else "copy64"
@@ -215,22 +220,24 @@ class Plan:
         """Every index is contiguous along the innermost run."""
         return all(strides[-1] == 8 for strides in self.index_strides)
 
-    def is_rows(self):
-        """One index, contiguous, of whole items of many bytes: `_rows_kernel` serves it."""
-        return len(self.indices) == 1 and self.item % 64 == 0 and self.base == [0] and self.index_strides[0] == [8]
+
+def _run_rows(x, index, out, item):
+    """Fill `out` with the rows of x, `item` contiguous bytes each, at a contiguous index."""
+    bad = np.zeros(1, np.int64)
+    target = address(out)
+    fn = _rows_kernel(out.nbytes > _STREAM_BYTES and target % 64 == 0)
+    chunk = max(1, _CHUNK_BYTES // item)
+    run(fn, index.size, chunk, address(x), target, address(index), item, x.strides[0], x.shape[0], address(bad))
+    if bad[0]:
+        raise _out_of_bounds([index], [x.shape[0]])
+    return out
 
 
 def _run_gather(plan, out):
     bad = np.zeros(1, np.int64)
-    if plan.is_rows():
-        stream = out.nbytes > _STREAM_BYTES and address(out) % 64 == 0
-        chunk = max(1, _CHUNK_BYTES // plan.item)
-        index = plan.indices[0]
-        words = (address(plan.x), address(out), address(index), plan.item, plan.steps[0], plan.lengths[0], address(bad))
-        run(_rows_kernel(stream), plan.count, chunk, *words)
-    else:
-        words = plan.words(out, bad)
-        run(_gather_kernel(len(plan.indices), plan.width, plan.unit), plan.count, max(64, _CHUNK_BYTES // 4 // plan.item), address(words))
+    words = plan.words(out, bad)
+    chunk = max(64, _CHUNK_BYTES // plan.item)
+    run(_gather_kernel(len(plan.indices), plan.width, plan.unit), plan.count, chunk, address(words))
     if bad[0]:
         raise _out_of_bounds(plan.indices, plan.lengths)
     return out
@@ -252,11 +259,16 @@ def take(x, indices, axis=0):
     axis = axis % x.ndim
     index = as_index(indices, x.shape[axis])
     shape = x.shape[:axis] + index.shape + x.shape[axis + 1 :]
-    size = int(np.prod(shape, dtype=object))
+    size = prod(shape)
     if size < GATHER_CROSSOVER or x.size == 0:
         # np.take would first copy an operand that is not contiguous, a view of 2^33 elements by a stride of 0 too.
         return np.take(x, index, axis=axis) if x.flags.c_contiguous else x[(slice(None),) * axis + (index,)]
-    return _run_gather(take_plan(x, index, axis), pool.empty(shape, x.dtype))
+    out = pool.empty(shape, x.dtype)
+    if axis == 0 and x.ndim > 1 and index.flags.c_contiguous:
+        item = prod(x.shape[1:]) * x.itemsize
+        if item and item % 64 == 0 and x[0].flags.c_contiguous:
+            return _run_rows(x, index, out, item)
+    return _run_gather(take_plan(x, index, axis), out)
 
 
 def along_plan(x, indices, axis):

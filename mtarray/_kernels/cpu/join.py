@@ -5,20 +5,21 @@ tiny pieces goes to NumPy, into memory of the pool.
 """
 
 import functools
+from math import prod
 
 import numpy as np
 
 from .. import build
 from . import pool
-from .buckets import table
 from .driver import address, run
 
 JOIN_CROSSOVER_BYTES = 1 << 18  # bytes of the result
-_PIECE = 1 << 18  # bytes that are copied at once
+_PIECE = 1 << 16  # bytes that are copied at once
 _STREAM_BYTES = 48 << 20  # results larger than this bypass the caches
 _LEAST_BLOCK = 32  # bytes of a row's piece below which a copy is mostly overhead
 
 
+@functools.cache
 def _segments_kernel(stream):
     if stream:
         copy = """        head = min(size, (-dst) & 63)
@@ -45,6 +46,7 @@ def _segments_kernel(stream):
     )
 
 
+@functools.cache
 def _join_rows_kernel():
     """Row i of the result is row i of every operand in turn; words of an operand: address, bytes of a row, place in the row."""
     return build.kernel(
@@ -65,39 +67,41 @@ def concat(arrays, axis=0):
     if axis is None:
         arrays, axis = [a.reshape(-1) for a in arrays], 0
     first = arrays[0]
-    total = sum(a.nbytes for a in arrays)
-    dtype = first.dtype
-    fit = first.ndim > 0 and all(a.dtype == dtype and a.ndim == first.ndim for a in arrays)
-    if not fit or total < JOIN_CROSSOVER_BYTES or not -first.ndim <= axis < first.ndim:
+    dtype, ndim = first.dtype, first.ndim
+    if not -ndim <= axis < ndim:
         return np.concatenate(arrays, axis=axis)
-    axis %= first.ndim
-    rest = [a.shape[:axis] + a.shape[axis + 1 :] for a in arrays]
-    if any(r != rest[0] for r in rest):
+    axis %= ndim
+    before, after = first.shape[:axis], first.shape[axis + 1 :]
+    length, sizes, plain = 0, [], True
+    for a in arrays:
+        shape = a.shape
+        if len(shape) != ndim or shape[:axis] != before or shape[axis + 1 :] != after or a.dtype != dtype:
+            return np.concatenate(arrays, axis=axis)
+        length += shape[axis]
+        sizes.append(a.nbytes)
+        plain = plain and a.flags.c_contiguous
+    if sum(sizes) < JOIN_CROSSOVER_BYTES:
         return np.concatenate(arrays, axis=axis)
-    shape = first.shape[:axis] + (sum(a.shape[axis] for a in arrays),) + first.shape[axis + 1 :]
-    out = pool.empty(shape, dtype)
-    arrays = [a for a in arrays if a.size]
-    if not arrays:
-        return out
-    rows = int(np.prod(shape[:axis], dtype=np.int64))
-    blocks = [a.nbytes // rows for a in arrays]
-    if not all(a.flags.c_contiguous for a in arrays) or (rows > 1 and min(blocks) < _LEAST_BLOCK):
+    out = pool.empty((*before, length, *after), dtype)
+    rows = prod(before)
+    if not plain or (rows > 1 and min(filter(None, sizes)) // rows < _LEAST_BLOCK):
         return np.concatenate(arrays, axis=axis, out=out)
+    words, place, start = [], 0, address(out)
     if rows == 1:
-        words, pieces, place = [], 0, address(out)
-        for a in arrays:
-            words += [pieces, address(a), place, a.nbytes]
-            pieces += -(-a.nbytes // _PIECE)
-            place += a.nbytes
-        segments = table(*words)
-        run(_segments_kernel(out.nbytes > _STREAM_BYTES), pieces, 2, address(segments), len(arrays))
+        pieces = 0
+        for a, size in zip(arrays, sizes):
+            if size:
+                words += (pieces, address(a), start + place, size)
+                pieces += -(-size // _PIECE)
+                place += size
+        segments = np.array(words, np.int64)
+        run(_segments_kernel(place > _STREAM_BYTES), pieces, 1, address(segments), len(words) // 4)
     else:
-        words, place = [], 0
-        for a, block in zip(arrays, blocks):
-            words += [address(a), block, place]
-            place += block
-        segments = table(*words)
-        run(_join_rows_kernel(), rows, max(1, _PIECE // place), address(segments), len(arrays), address(out), place)
+        for a, size in zip(arrays, sizes):
+            words += (address(a), size // rows, place)
+            place += size // rows
+        segments = np.array(words, np.int64)
+        run(_join_rows_kernel(), rows, max(1, _PIECE // place), address(segments), len(arrays), start, place)
     return out
 
 
