@@ -94,7 +94,10 @@ def _reduce(combine, types, x, axes, identity):
         partials[-1] = types.kind == "and"  # not yet decided
     words = nest.arguments(address(x), address(out), address(partials) if partials is not None else 0)
     run(fn, nest.items, nest.chunk, address(words))
-    if partials is not None:
+    if partials is not None and nest.outputs == 1 and types.kind:
+        total = UFUNCS[types.kind].reduce(partials[:-1])  # NumPy adds a contiguous run pairwise
+        out[()] = total / x.size if types.divide else total
+    elif partials is not None:
         out.reshape(-1)[...] = _finish(combine, types, partials[:-1].reshape(nest.leaves, nest.outputs), x.size // out.size)
     if out.ndim > 1:
         out = out.transpose(nest.restore)
@@ -143,7 +146,7 @@ def _finish(combine, types, parts, count):
         settled = type(types)(types.kind, types.total, types.total, types.total, types.total)
         return _reduce(combine, settled, parts, (0,), None)
     if parts.shape[1] == 1:
-        parts = ufunc.reduce(parts.reshape(-1), keepdims=True)  # NumPy adds a contiguous run pairwise
+        parts = ufunc.reduce(parts.reshape(-1), keepdims=True)
         return parts / count if types.divide else parts
     while len(parts) > 1:
         half = len(parts) // 2

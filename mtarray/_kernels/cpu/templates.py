@@ -31,6 +31,14 @@ class Types:
     nonzero: bool = False  # elements count as `x != 0`
     divide: bool = False  # the result is divided by the number of elements
 
+    def __post_init__(self):
+        # Every call looks its types up in a cache: hashing five dtypes each time costs 1 us.
+        values = (self.kind, self.x, self.strip, self.total, self.out, self.nonzero, self.divide)
+        object.__setattr__(self, "_hash", hash(values))
+
+    def __hash__(self):
+        return self._hash
+
     @property
     def compensated(self):
         """Whether totals carry their rounding error along: strips are already of the widest type."""
