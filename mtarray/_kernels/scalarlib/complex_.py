@@ -376,7 +376,7 @@ def _product_sum(a, al, b, bl, c, cl, d, dl):
 
 
 def pow(z, w):
-    """exp(w log z) with the logarithm and its product in two parts; z**0 is 1, 0**w is 0 for a positive real w, else NaN."""
+    """exp(w log z) with the logarithm and its product in two parts; z**0 is 1, 0**w is 0 where w has a positive real part, else NaN."""
     a, b = z.re, z.im
     u, ul, scaled = _norm_parts(a, b)
     ef, s, t = _half_log(u, ul)
@@ -404,7 +404,7 @@ def pow(z, w):
     re = sel(unbounded & (x == -INF), 0.0, re)
     im = sel(unbounded & (x == -INF), 0.0, im)
     base_zero = (a == 0.0) & (b == 0.0)
-    decays = base_zero & (w.re > 0.0) & (w.im == 0.0)
+    decays = base_zero & (w.re > 0.0)
     re = sel(base_zero, sel(decays, 0.0, NAN), re)
     im = sel(base_zero, sel(decays, 0.0, NAN), im)
     one = (w.re == 0.0) & (w.im == 0.0)
