@@ -25,9 +25,9 @@ def _walk(body, before="", after="", contiguous=False, compact=False):
     Argument words: mask, x, out, offsets (of chunks), size, dims, values, the last value's index, then shape[dims], the mask's
     strides[dims] and x's.
     `body` (sixteen spaces) sees `keep`, whether the mask's byte is not 0 (memory from outside may hold others than 1), the
-    element's address `at` and the place `k`, which it advances; chunk c's part of the result ends at `end`. `before` and `after` a run: twelve spaces. With `compact` every element is written at place
-    k, kept or not: the loop stops at the chunk's last kept element, since the place behind it belongs to the next chunk, and
-    looks only every `end - k` elements, which cannot overrun.
+    element's address `at` and the place `k`, which it advances; chunk c's part of the result ends at `end`. `before` and `after` a
+    run: twelve spaces. With `compact` every element is written at place k, kept or not: the loop stops at the chunk's last kept
+    element, since the place behind it belongs to the next chunk, and looks only every `end - k` elements, which cannot overrun.
     """
     loop = """            for j in range(run):
 """
