@@ -592,10 +592,14 @@ def writable(x: Array, where: str = "") -> Any:
     """The elements for writing. The one place where memory is handed out to be changed; ValueError if the window is read-only."""
     if x._readonly:
         raise ValueError(
-            f"{where + ': ' if where else ''}this array of shape {x._shape} is read-only (a broadcast view, or memory lent by someone "
-            "who forbids writing); write to x.copy() instead"
+            f"{where + ': ' if where else ''}this array of shape {x._shape} is read-only (a broadcast view, elements that overlap, or "
+            "memory lent by someone who forbids writing); write to x.copy() instead"
         )
-    return value(x)
+    view = value(x)
+    if not view.flags.writeable:  # forbidden by the lender since
+        x._readonly = True
+        return writable(x, where)
+    return view
 
 
 # ---------------------------------------------------------------------- from NumPy
@@ -637,26 +641,49 @@ def fresh(result: Any) -> Array:
 def from_owned(array: Any) -> Array:
     """`fresh` for an ndarray of any byte order or flags that came from outside (unpickled): copied if it is not ours to write."""
     array = np.asarray(array)
-    dtype = dtype_of(array.dtype)
+    dtype = dtype_of(array.dtype.newbyteorder("="))
     if array.dtype is not dtype or not array.flags.writeable or not array.flags.aligned:
         array = array.astype(dtype)
+    if dtype.kind == "b" and _has_odd_bools(array):
+        array = _normal_bools(array)
     return fresh(array)
 
 
-def from_numpy(array: Any) -> Array:
-    """A window on the memory of an ndarray: any strides, read-only if the ndarray is. Copies only what no window can describe
-    (foreign byte order, misaligned, strides that are no multiple of the element). TypeError for dtypes we do not have."""
+def _has_odd_bools(array: Any) -> bool:
+    """Whether a byte of a boolean ndarray is neither 0 nor 1, which NumPy takes for true here and for a number there."""
+    once = array[tuple([slice(0, 1) if s == 0 else slice(None) for s in array.strides])]
+    return bool(once.view(np.uint8).max(initial=0) > 1)
+
+
+def _normal_bools(array: Any) -> Any:
+    return array.view(np.uint8) != 0
+
+
+def from_numpy(array: Any, copy: bool | None = None, where: str = "asarray") -> Array:
+    """A window on the memory of an ndarray: any strides; read-only if the ndarray is, or if its elements overlap. Copies only what no
+    window can describe (foreign byte order, misaligned, strides that are no multiple of the element, booleans other than 0 and 1):
+    ValueError then if `copy` is False. TypeError for dtypes we do not have."""
     if array.__class__ is not _ndarray:
         if isinstance(array, np.ma.MaskedArray):
             raise TypeError("a masked array has no counterpart here; pass x.filled(value) or its data and mask apart")
         array = np.asarray(array)
+    given = array
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     dtype = dtype_of(array.dtype, "the ndarray's dtype")
+    if array.dtype is not dtype:
+        array = array.view(dtype)  # an alias, like `longlong`
+    n = array.itemsize
+    if not array.flags.aligned or any([s % n for s in array.strides]):
+        array = array.astype(dtype, "C")
+    elif dtype.kind == "b" and _has_odd_bools(array):
+        array = _normal_bools(array)
+    if copy is False and array is not given and not np.may_share_memory(array, given):
+        raise ValueError(
+            f"{where}: copy=False, but dtype {given.dtype.str}, strides {given.strides}, its alignment or booleans other than 0 and 1 "
+            "need a copy"
+        )
     flags = array.flags
-    if array.dtype is not dtype or not flags.aligned:
-        array = array.astype(dtype)
-        flags = array.flags
     out = _new(Array)
     out._shape = array.shape
     out._dtype = dtype
@@ -667,10 +694,9 @@ def from_numpy(array: Any) -> Array:
         out._strides = contiguous(array.shape)
         out._whole = array.size
         return out
-    n = array.itemsize
-    if any(s % n for s in array.strides):
-        return fresh(np.ascontiguousarray(array))
     strides = tuple([s // n for s in array.strides])
+    if not out._readonly and _strides.overlaps(array.shape, strides):
+        out._readonly = True  # threads would write one element at once
     low, high = _strides.extent(array.shape, strides)
     corner = array[tuple([slice(k - 1, None) if s < 0 else slice(0, 1) for k, s in zip(array.shape, strides)])]
     buffer = np.lib.stride_tricks.as_strided(corner, (high - low + 1,), (n,))

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ._array import Array, fresh, value
+from ._array import Array, from_owned, value
 from ._dispatch import lift
-
-_CAST = {"float16": np.dtype("float32"), "bfloat16": np.dtype("float32")}
 
 
 def save(file: Any, x: Any, /, **named: Any) -> None:
     """Write one array to a `.npy` file, or several to a `.npz` file: `save("a.npz", a, weights=w)` names them `arr_0` and `weights`.
 
     file: a path (the file is replaced only once it is complete) or an open binary file. A path without the ending gets it.
+    ValueError for a path that ends in `.npy` beside several arrays, or two arrays named `arr_0`.
 
     >>> import io, mtarray as xp
     >>> f = io.BytesIO()
@@ -30,8 +29,22 @@ def save(file: Any, x: Any, /, **named: Any) -> None:
     if not named and (not isinstance(file, (str, os.PathLike)) or not str(file).endswith(".npz")):
         _write(file, ".npy", lambda f: np.save(f, value(lift(x, "save")), allow_pickle=False))
         return
+    if "arr_0" in named:
+        raise ValueError("save: arr_0 is the name of the first array; give the other one another name")
+    if isinstance(file, (str, os.PathLike)) and str(file).endswith(".npy"):
+        raise ValueError(f"save: {str(file)!r} ends in .npy, which holds one array, but {1 + len(named)} are given; use .npz")
     arrays = {"arr_0": value(lift(x, "save")), **{k: value(lift(v, f"save: {k}")) for k, v in named.items()}}
-    _write(file, ".npz", lambda f: np.savez(f, **arrays))
+    _write(file, ".npz", lambda f: _write_members(f, arrays))
+
+
+def _write_members(file: Any, arrays: dict[str, Any]) -> None:
+    # As `np.savez` does, which takes arrays of any name but those of its own parameters.
+    import zipfile
+
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _write(file: Any, ending: str, write: Any) -> None:
@@ -51,7 +64,7 @@ def _write(file: Any, ending: str, write: Any) -> None:
 
 
 def load(file: Any, /) -> Any:
-    """Read a `.npy` file as an Array, or a `.npz` file as a dict of them. float16 and bfloat16 come as float32.
+    """Read a `.npy` file as an Array, or a `.npz` file as a dict of them. float16 comes as float32.
 
     file: a path or an open binary file. ValueError for a file that holds Python objects (they would have to be unpickled) or is damaged.
 
@@ -84,12 +97,11 @@ def _read(file: Any) -> Any:
 def _loaded(array: Any) -> Array:
     if not isinstance(array, np.ndarray):  # a member of the archive that has not the form of an array
         raise ValueError("a member of it is no array")
-    cast = _CAST.get(array.dtype.name)
-    if cast is not None:
-        array = array.astype(cast)
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
     elif array.dtype.kind not in "biufc" or array.dtype.itemsize > (16 if array.dtype.kind == "c" else 8):
         raise ValueError(f"it holds dtype {array.dtype}, which mtarray does not have")
-    return fresh(array.astype(array.dtype.newbyteorder("="), copy=False))
+    return from_owned(array)
 
 
 __all__ = ["load", "save"]

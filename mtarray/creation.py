@@ -42,7 +42,7 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
             raise ValueError("asarray: copy=False, but a Python number has no memory to share")
         return fresh(_number(obj, d or python_dtype(obj)))
     elif isinstance(obj, np.ndarray):
-        x = from_numpy(obj)
+        x = from_numpy(obj, copy)
     elif isinstance(obj, (list, tuple, range)):
         if copy is False:
             raise ValueError("asarray: copy=False, but a sequence has no memory to share")
@@ -124,13 +124,13 @@ def _from_foreign(obj: Any, copy: bool | None) -> Array:
     if hasattr(obj, "__dlpack__") and hasattr(obj, "__dlpack_device__"):
         return from_dlpack(obj, copy=copy if copy is False else None)
     if hasattr(obj, "__array__") or hasattr(obj, "__array_interface__"):
-        return from_numpy(np.asarray(obj))
+        return from_numpy(np.asarray(obj, copy=False if copy is False else None), copy)
     try:
         view = memoryview(obj)
     except TypeError:
         pass
     else:
-        return from_numpy(np.asarray(view))
+        return from_numpy(np.asarray(view), copy)
     if hasattr(obj, "__len__") and hasattr(obj, "__getitem__"):
         return fresh(_from_sequence(list(obj), None))
     raise TypeError(
@@ -167,7 +167,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
                 f"from_dlpack: {getattr(x, 'dtype', 'this dtype')} is not a dtype of the standard; cast it first ({error})"
             ) from error
         raise BufferError(f"from_dlpack: {type(x).__name__} on device {(int(kind), index)} was not exported: {error}") from error
-    return from_numpy(array)
+    return from_numpy(array, copy, "from_dlpack")
 
 
 def frombuffer(buffer: Any, dtype: Any = DEFAULT_FLOAT, count: int = -1, offset: int = 0) -> Array:
