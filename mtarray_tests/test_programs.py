@@ -336,9 +336,14 @@ class Program:
             return None  # NumPy's scalars take the dtype of the result; ours is an array and keeps its own
         if name in ("//=", "%=", "/=", "<<=", ">>=", "**="):
             # Within what both libraries define alike: no zero divisors, short shifts, small powers.
-            if target.dtype.kind in "bc" or not np.all(np.isfinite(part)) or np.any(np.abs(part.astype(float)) > 1000):
+            if (
+                target.dtype.kind in "bc"
+                or (name == "**=" and target.dtype.kind == "f")
+                or not np.all(np.isfinite(part))
+                or np.any(np.abs(part.astype(float)) > 1000)
+            ):
                 return None
-            operand: Any = self.pick([1, 2, 3, 2.5] if target.dtype.kind == "f" and name != "**=" else [1, 2, 3])
+            operand: Any = self.pick([1, 2, 3, 2.5] if target.dtype.kind == "f" else [1, 2, 3])
             if self.chance(0.4) and name != "**=":
                 operand = np.full(part.shape, operand, target.dtype)
             what, pick = repr(np.asarray(operand).tolist())[:60], lambda ours: operand
