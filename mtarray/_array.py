@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import CapsuleType
 
 _new = object.__new__
+_NUMBERS = (bool, int, float, complex)
 _ndarray = np.ndarray
 
 # Hook, filled by `mtarray/__init__`: the public namespace, which methods like `x.sum()` forward to.
@@ -136,14 +137,18 @@ class Array:
         component(self, 1)[...] = value
 
     @property
-    def flat(self) -> Array:
-        """The elements in C order as one dimension: a view where strides allow, else a copy."""
-        return self.reshape(-1)
+    def flat(self) -> Flat:
+        """The elements in C order, to be indexed, iterated and assigned: `x.T.flat[:3] = 0`."""
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        Flat(self)[:] = value
 
     @property
     def flags(self) -> Any:
-        """NumPy's flags of the window (`x.flags.writeable`, `x.flags.c_contiguous`, ...)."""
-        return value(self).flags
+        """NumPy's flags of the window (`x.flags.writeable`, `x.flags.c_contiguous`, ...), as they are now: to be read, not set."""
+        return value(self)[...].flags
 
     # ------------------------------------------------------------------ elements
 
@@ -285,7 +290,13 @@ class Array:
         if copy:
             view = view.copy()
         else:
-            self._storage.shared = True
+            if any(s < 0 for s in view.strides) and view.size:
+                # DLPack allows negative steps, but consumers (PyTorch for one) crash on them.
+                if copy is False:
+                    raise BufferError(f"copy=False, but strides {self._strides} run backwards, which consumers of DLPack cannot take")
+                view = view.copy()
+            else:
+                self._storage.shared = True
         # The copy is already made: NumPy would refuse to flag its own copy of a read-only array for an old consumer.
         return view.__dlpack__(max_version=max_version)
 
@@ -318,8 +329,12 @@ class Array:
     # ------------------------------------------------------------------ NumPy's methods
 
     def copy(self, order: str = "C") -> Array:
-        """A copy with memory of its own."""
-        return xp.asarray(self, copy=True)
+        """A copy with memory of its own, the elements in C or Fortran ("F") order; "A": in Fortran order if they are now; "K": as now."""
+        if order == "C" or len(self._shape) < 2:
+            return xp.asarray(self, copy=True)
+        axes = _order_of_axes(self, order)
+        back = _strides.inverse_permutation(axes)
+        return _permuted(xp.asarray(_permuted(self, axes), copy=True), back)
 
     def astype(self, dtype: Any, copy: bool = True, device: Any = None) -> Array:
         """The elements converted to `dtype`; the array itself if nothing changes and `copy=False`."""
@@ -674,7 +689,7 @@ def from_numpy(array: Any, copy: bool | None = None, where: str = "asarray") -> 
     if array.dtype is not dtype:
         array = array.view(dtype)  # an alias, like `longlong`
     n = array.itemsize
-    if not array.flags.aligned or any([s % n for s in array.strides]):
+    if not array.flags.aligned or any(s % n for s in array.strides):
         array = array.astype(dtype, "C")
     elif dtype.kind == "b" and _has_odd_bools(array):
         array = _normal_bools(array)
@@ -710,18 +725,88 @@ def from_numpy(array: Any, copy: bool | None = None, where: str = "asarray") -> 
     return out
 
 
+def _permuted(x: Array, axes: Shape) -> Array:
+    return _window(x, tuple([x._shape[i] for i in axes]), tuple([x._strides[i] for i in axes]), x._offset)
+
+
+def _order_of_axes(x: Array, order: str) -> Shape:
+    """The axes from the slowest to the fastest that NumPy's `order` stands for."""
+    axes = tuple(range(len(x._shape)))
+    if order == "K":
+        return tuple(sorted(axes, key=lambda i: -abs(x._strides[i])))
+    if order == "F":
+        return axes[::-1]
+    if order == "A":
+        flags = value(x).flags
+        return axes[::-1] if flags.f_contiguous and not flags.c_contiguous else axes
+    if order == "C":
+        return axes
+    raise ValueError(f"order={order!r} must be 'C', 'F', 'A' or 'K'")
+
+
+class Flat:
+    """What `x.flat` is: the elements of an array in C order, behind whatever strides it has. Reading gives arrays, as `x.reshape(-1)` does."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, x: Array) -> None:
+        self._array = x
+
+    @property
+    def base(self) -> Array:
+        """The array itself."""
+        return self._array
+
+    def __len__(self) -> int:
+        return self._array.size
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter(self.copy())
+
+    def __getitem__(self, key: Any, /) -> Array:
+        return xp.reshape(self._array, (-1,))[key]
+
+    def __setitem__(self, key: Any, item: Any, /) -> None:
+        """Write `item` at `key` of the elements in C order; as in NumPy, values are repeated as often as needed."""
+        x = self._array
+        strides = _strides.reshape(x._shape, x._strides, (x.size,))
+        line = xp.reshape(x, (-1,)) if strides is None else _window(x, (x.size,), strides, x._offset)
+        writable(x, "flat")
+        if item.__class__ not in _NUMBERS:
+            values = xp.reshape(xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None), (-1,))
+            count = line[key].size
+            if values.size not in (1, count) and count:
+                if not values.size:
+                    raise ValueError("flat: no values to write")
+                values = xp.take(values, xp.arange(count) % values.size)
+            item = values if values.size != 1 else values[0]
+        line[key] = item
+        if strides is None:
+            x[...] = xp.reshape(line, x._shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return xp.reshape(self._array, (-1,)).__array__(dtype, copy)
+
+    def __repr__(self) -> str:
+        return f"{self._array!r}.flat"
+
+    def copy(self) -> Array:
+        """The elements as an array of one dimension with memory of its own."""
+        return self._array.flatten()
+
+
 def _as_index(item: Any) -> Any:
     """An index that is not an int, slice, `...` or `None`, as an integer or boolean ndarray."""
     if item.__class__ is Array:
         out = value(item)
     elif isinstance(item, (np.ndarray, np.generic)):
         out = np.asarray(item)
-    elif isinstance(item, (list, bool, range)) or hasattr(item, "__dlpack__") or hasattr(item, "__array__"):
+    elif isinstance(item, (list, tuple, bool, range)) or hasattr(item, "__dlpack__") or hasattr(item, "__array__"):
         try:
-            out = np.asarray([x if x.__class__ is not Array else value(x) for x in item] if isinstance(item, list) else item)
+            out = np.asarray([x if x.__class__ is not Array else value(x) for x in item] if isinstance(item, (list, tuple)) else item)
         except ValueError as error:
             raise IndexError(f"an index list must be as deep and long everywhere, not {item!r:.80} ({error})") from None
-        if out.size == 0 and isinstance(item, list):
+        if out.size == 0 and isinstance(item, (list, tuple)):
             out = out.astype(np.intp)
     else:
         raise IndexError(

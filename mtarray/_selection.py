@@ -20,7 +20,11 @@ COPY_LIMIT = 1 << 16  # elements from which a parallel copy pays
 
 def select(x: Array, key: tuple[Any, ...]) -> Array:
     """The elements of `x` that index arrays select, as a fresh array."""
-    return fresh(_gathered(value(x), key))
+    a = value(x)
+    try:
+        return fresh(_gathered(a, key))
+    except IndexError:
+        return fresh(a[key])  # fails as well, in NumPy's words, which name the axis
 
 
 def _gathered(a: Any, key: tuple[Any, ...]) -> Any:
@@ -55,7 +59,10 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
     elif item.__class__ in WEAK_KIND or isinstance(item, (np.ndarray, np.generic)):
         source = item
     else:
-        source = value(_array.xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None))  # bounds are checked there
+        try:  # asarray checks the bounds of sequences
+            source = value(_array.xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise type(error)(f"assignment: {error}") from None
     kind = source.dtype.kind if isinstance(source, (np.ndarray, np.generic)) else "c" if item.__class__ is complex else ""
     if kind == "c" and x._dtype.kind != "c":
         raise TypeError(f"assignment: complex values cannot be written into an array of {x._dtype}; take their real or imaginary part")
@@ -76,7 +83,9 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
             else:
                 run_quietly(_fill, target, source)
         else:
-            if kind and np.may_share_memory(target, source):
+            if item.__class__ in WEAK_KIND:
+                source = np.asarray(item, x._dtype)  # kernels would wrap an integer that does not fit
+            elif np.may_share_memory(target, source):
                 source = source.copy()
             run_quietly(_scatter, target, key, source)
     except (ValueError, TypeError) as error:
@@ -85,7 +94,9 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
         selected = x._shape if key is None else target[key].shape
         raise ValueError(f"assignment: values of shape {source.shape} cannot be broadcast to the selected shape {selected}") from None
     except OverflowError:
-        raise OverflowError(f"assignment: the Python integer {item} is out of bounds for {x._dtype}") from None
+        raise OverflowError(
+            f"assignment: the Python {'float' if item.__class__ is float else 'integer'} {item} is out of bounds for {x._dtype}"
+        ) from None
 
 
 def _check_strict(x: Array, item: Any) -> None:

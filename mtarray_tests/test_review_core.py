@@ -68,7 +68,8 @@ def test_a_flag_set_after_wrapping(n: int) -> None:
         x += 1
 
     writes: tuple[Any, ...] = (
-        iadd, lambda x: x.fill(0), lambda x: x.__setitem__(x > 0, 3), lambda x: np.add(x, 1, out=x), lambda x: iadd(half), lambda x: iadd(x[1:])
+        iadd, lambda x: x.fill(0), lambda x: x.__setitem__(x > 0, 3), lambda x: np.add(x, 1, out=x), lambda x: iadd(half),
+        lambda x: iadd(x[1:]),
     )  # fmt: skip
     for write in writes:
         with pytest.raises(ValueError, match="read-only"):
@@ -87,7 +88,7 @@ def test_overlapping_windows_are_read_only(n: int) -> None:
     ):
         x = xp.asarray(window)
         assert not x.flags.writeable
-        with pytest.raises(ValueError, match="read-only.*overlap"):
+        with pytest.raises(ValueError, match=r"read-only.*overlap"):
             x += 1
     assert not a.any()
     for window in (a[::3], a[::-1], a.reshape(4, -1)[:, ::-2].T, a.reshape(2, 2, -1)[:, :, 1:2], a[None, ::2], a[:0], a[:1][:, None]):
@@ -130,3 +131,110 @@ def test_names_of_saved_arrays(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
     np.save(tmp_path / "half.npy", np.ones(2, np.float16))
     assert xp.load(tmp_path / "half.npy").dtype == xp.float32
+
+
+def test_negative_strides_leave_as_copies() -> None:
+    torch = pytest.importorskip("torch")
+    x = xp.arange(6)[::-1]
+    assert torch.from_dlpack(x).tolist() == [5, 4, 3, 2, 1, 0]
+    assert torch.from_dlpack(xp.reshape(xp.arange(6), (2, 3))[:, ::-1]).tolist() == [[2, 1, 0], [5, 4, 3]]
+    with pytest.raises(BufferError, match=r"copy=False.*backwards"):
+        x.__dlpack__(copy=False)
+    t = torch.from_dlpack(x[::-1])
+    t[0] = 9
+    assert int(x[-1]) == 9
+
+
+# ---------------------------------------------------------------------- NumPy's ways of calling
+
+
+def test_flat_writes_through_any_strides() -> None:
+    a = np.arange(24.0).reshape(2, 3, 4)
+    x = xp.asarray(a, copy=True)
+    keys: tuple[Any, ...] = (slice(None), 3, slice(1, 20, 5), [0, 5, 5], np.arange(24) % 5 == 0, -1)
+    for of in (lambda v: v, lambda v: v.T, lambda v: v[:, ::-2], lambda v: v[:, :, 1]):
+        for key in keys:
+            if isinstance(key, np.ndarray):
+                key = key[: of(a).size]
+            for values in (7.5, [1.0, 2.0, 3.0], np.arange(2.0)):
+                if isinstance(key, int) and not isinstance(values, float):
+                    continue
+                of(a).flat[key] = values
+                of(x).flat[key] = values
+                same(x, a)
+                same(of(x).flat[key], of(a).flat[key])
+    x.flat = 5
+    same(x, np.full((2, 3, 4), 5.0))
+    a[...] = 5
+    x.T.flat = a.T.flat = [1, 2, 3]
+    same(x, a)
+    assert len(x.flat) == 24
+    assert [float(v) for v in x.T.flat] == list(a.T.flat)
+    same(xp.asarray(x.T.flat), a.T.ravel())
+    with pytest.raises(ValueError, match="read-only"):
+        xp.broadcast_to(xp.asarray(1.0), (2, 2)).flat[0] = 1
+    with pytest.raises(ValueError, match="no values"):
+        x.flat[:3] = []
+    xp.zeros((0, 3)).flat[:] = 1
+
+
+@pytest.mark.parametrize("n", [1, LARGE])
+def test_orders_of_copies(n: int) -> None:
+    a = np.arange(6 * n).reshape(2, 3, n)
+    for of in (lambda v: v, lambda v: v.T, lambda v: v.transpose(1, 0, 2), lambda v: v[:, ::2], lambda v: v[0, 0], lambda v: v[:, ::-1].T):
+        for order in "CFAK":
+            x, want = of(xp.asarray(a)).copy(order), of(a).copy(order)
+            same(x, want)
+            assert (x.flags.c_contiguous, x.flags.f_contiguous) == (want.flags.c_contiguous, want.flags.f_contiguous), order
+            assert not np.shares_memory(np.asarray(x), a)
+    with pytest.raises(ValueError, match="order='Z'"):
+        xp.asarray(a).copy("Z")
+
+
+def test_tuples_inside_an_index() -> None:
+    a = np.arange(12).reshape(3, 4)
+    x = xp.asarray(a, copy=True)
+    same(x[:, (0, 1)], a[:, (0, 1)])
+    same(x[(0, 1),], a[(0, 1),])
+    same(x[(0, 2), (1, 3)], a[(0, 2), (1, 3)])
+    same(x[((0, 2), (1, 1)),], a[((0, 2), (1, 1)),])
+    same(x[:, ()], a[:, ()])
+    x[:, (0, 1)] = a[:, (0, 1)] = -1
+    same(x, a)
+    with pytest.raises(IndexError):
+        x[:, (0.5, 1)]
+
+
+@pytest.mark.parametrize("n", [4, 1 << 17])
+def test_numbers_beyond_the_dtype_are_not_assigned(n: int) -> None:
+    y = xp.zeros(n, dtype=xp.uint8)
+    every = xp.ones(n, dtype=xp.bool)
+    for key in (every, slice(None), ..., xp.arange(n), 0):
+        for number in (300, -1, 1 << 70):
+            with pytest.raises(OverflowError, match="assignment: the Python integer"):
+                y[key] = number
+    assert not bool(xp.any(y))
+    y[every] = 255
+    y[xp.arange(n) < 2] = True
+    assert int(xp.sum(y)) == 255 * (n - 2) + 2
+    z = xp.zeros(n)
+    z[every] = 1 << 70
+    assert float(z[-1]) == 2.0**70
+    with pytest.raises(OverflowError, match=r"the Python float 300\.0 is out of bounds for uint8"):
+        y[every] = 300.0
+    with pytest.raises(ValueError, match="nan cannot be written"):
+        y[every] = float("nan")
+
+
+def test_indices_out_of_bounds_are_named_alike() -> None:
+    for n in (5, LARGE):
+        x = xp.arange(n)
+        for i in (n + 2, -n - 1):
+            for index in ([i], xp.full(n, i)):
+                with pytest.raises(IndexError, match=f"index {i} is out of bounds for axis 0 with size {n}"):
+                    x[index]
+                with pytest.raises(IndexError, match=f"index {i} is out of bounds for axis 0 with size {n}"):
+                    x[index] = 1
+    y = xp.reshape(xp.arange(LARGE), (2, -1))
+    with pytest.raises(IndexError, match="index 2 is out of bounds for axis 0 with size 2"):
+        y[xp.full(LARGE, 2), xp.full(LARGE, 0)]
