@@ -95,6 +95,8 @@ def _from_sequence(obj: Any, d: DType | None) -> Any:
         raise TypeError(f"asarray: the sequence holds {sample!r} of type {type(sample).__name__}; elements must be numbers or booleans")
     if out.size == 0 and d is None:
         d = DEFAULT_FLOAT
+    if out.size and out.dtype.kind == "f" and (d is None or d in INTEGER) and abs(out).max() >= 1 << 63:
+        out = _large_integers(obj, out)
     if d is None:
         return out.astype(dtype_of(out.dtype), copy=False)
     if d not in COMPLEX and out.dtype.kind == "c":
@@ -104,7 +106,20 @@ def _from_sequence(obj: Any, d: DType | None) -> Any:
         low, high = int(out.min()), int(out.max())
         if low < info.min or high > info.max:
             raise OverflowError(f"asarray: the Python integer {low if low < info.min else high} is out of bounds for {d}")
+    if d in INTEGER and out.dtype.kind == "f" and not np.isfinite(out).all():
+        raise ValueError(f"asarray: the sequence holds {out[~np.isfinite(out)][0]}, which cannot be represented in {d}")
     return run_quietly(out.astype, d, copy=False)
+
+
+def _large_integers(obj: Any, out: Any) -> Any:
+    """NumPy makes floats of integers of which some fit int64 and some only uint64, and loses digits: they are uint64 or refused."""
+    exact = np.array(obj, object)
+    if not all(isinstance(v, int) for v in exact.flat):
+        return out
+    try:
+        return exact.astype(np.uint64)
+    except OverflowError:
+        raise OverflowError(f"asarray: the integers from {min(exact.flat)} to {max(exact.flat)} fit neither int64 nor uint64") from None
 
 
 def _plain(obj: Any) -> Any:
