@@ -39,6 +39,10 @@ from mtarray._kernels.cpu.intrinsics import *
 """
 _SIGNATURE = types.void(types.int64, types.int64, types.int64)
 _MAGIC = b"mtarray kernel 1\n"
+# Machine code that may raise holds the exception pickled, beside its message; where that code was found unreachable, so was the pickle.
+_RAISED = re.compile(rb"\x8c\x08builtins\x94\x8c.([A-Za-z]+)\x94\x93", re.DOTALL)
+# Scratch that cannot be allocated, a negative length of it, a step of 0 in a range: lengths and steps in our kernels are positive.
+_BEARABLE = {"MemoryError", "ValueError"}
 _KEEP_SECONDS = 60 * 86400  # folders of other versions that nobody used for so long are removed
 _LITTER_SECONDS = 3600  # unfinished files of a process that was killed
 
@@ -59,6 +63,7 @@ def kernel(name, body, prelude="", fastmath=False):
 
     `body`: its lines, indented by four spaces; `args` is the address of an array of int64 words (`ld64(args + 8 * i)`
     reads word i). `prelude`: source of helpers placed before it. The compiled function lives as long as the process.
+    TypeError for a body that may raise: a C function has nobody to tell, and what it had not yet written would stay uninitialised.
     """
     source = f"{_HEADER}{prelude}\n\ndef {name}(lo, hi, args):\n{body}\n"
     memo = (name, fastmath, source)
@@ -326,6 +331,11 @@ def _kernel(name, source, fastmath):
     function._cache = saver
     function.compile()
     _counts["compilations"] += 1
+    if saver.raises:
+        raise TypeError(
+            f"{name} cannot be a kernel: it may raise {' or '.join(saver.raises)}, which a C function reports to nobody, leaving its "
+            "results unwritten (complex numbers are divided by scalarlib's divide, which returns infinities and NaN)"
+        )
     if saver.data is not None:
         folder = cache_dir()
         with contextlib.suppress(OSError):  # a full disk costs the next process a compilation, not this one its result
@@ -338,13 +348,16 @@ class _Saver:
     """Stands where Numba's cache does and keeps the compiled result as bytes; it never finds anything."""
 
     data = None
+    raises = ()
 
     def load_overload(self, signature, context):
         return None
 
     def save_overload(self, signature, result):
+        data = pickle.dumps((result.fndesc.llvm_cfunc_wrapper_name, result.library.serialize_using_object_code()))
+        self.raises = sorted({found.decode() for found in _RAISED.findall(data)} - _BEARABLE)
         if not result.library.has_dynamic_globals:  # addresses of this process in the code: not for another one
-            self.data = pickle.dumps((result.fndesc.llvm_cfunc_wrapper_name, result.library.serialize_using_object_code()))
+            self.data = data
 
 
 def _read(path):

@@ -10,6 +10,9 @@ same type, so any view, memoryview, DLPack capsule or PyTorch tensor that outliv
 `__del__` may run in any thread, inside the garbage collector or at interpreter exit. It takes no lock: it uses single dict and
 list operations, which are atomic (on free-threaded builds too). The byte count that results is a hint that a lost update may
 bend; it is counted anew at every miss, trim and `stats`.
+
+With the environment variable MTARRAY_POISON=1 every array that `empty` returns is filled with bytes 255 first (NaN, -1, a bool that is
+neither), so that tests see what a kernel forgot to write.
 """
 
 import ctypes
@@ -250,3 +253,12 @@ def _container_limits(root="/sys/fs/cgroup", membership="/proc/self/cgroup"):
 
 
 settings.follow("pool_limit", set_limit)
+
+if os.environ.get("MTARRAY_POISON", "0") not in ("", "0"):
+    _unpoisoned = empty
+
+    def empty(shape, dtype):
+        """As without poison; decided once, at import, so that nothing is asked on the usual path."""
+        out = _unpoisoned(shape, dtype)
+        out.reshape(-1).view(np.uint8).fill(255)
+        return out
