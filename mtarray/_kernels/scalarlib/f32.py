@@ -17,6 +17,7 @@ from .primitives import (
     flip_sign,
     fma,
     from_bits,
+    horner,
     int_to_float,
     poly,
     pow2,
@@ -268,7 +269,7 @@ def cos_quadrant(k, r, rl):
 def tan_quadrant(k, r, rl):
     """tan(k pi/2 + r + rl)."""
     z = r * r
-    t = r + fma(r * z, poly(z, K.TAN_S), fma(rl, z, rl))
+    t = r + fma(r * z, horner(z, K.TAN_S), fma(rl, z, rl))
     return sel((k & 1) != 0, -1.0 / t, t)
 
 
@@ -287,7 +288,7 @@ def tan(x):
 def _atan_unit(q):
     """(q, atan(q) - q) for 0 <= q <= 1."""
     z = q * q
-    return q, q * z * poly(z, K.ATAN_S)
+    return q, q * z * horner(z, K.ATAN_S)  # its terms alternate: two chains would cancel
 
 
 def atan(x):

@@ -335,26 +335,27 @@ def mad(a, b, c):
     return fma(a, b, c) if HAS_FMA else a * b + c
 
 
+def horner(x, coefficients):
+    """The polynomial with these coefficients, lowest degree first, at `x`, in one chain: fewest roundings, longest wait."""
+    acc = x.const(coefficients[-1])
+    for k in coefficients[-2::-1]:
+        acc = mad(acc, x, x.const(k))
+    return acc
+
+
 def poly(x, coefficients):
     """The polynomial with these coefficients, lowest degree first, at `x`.
 
     Up to degree 3 by Horner's rule; above in two (from degree 11: four) interleaved chains: a processor sees only a few
     iterations of such a loop at once, so one long chain waits for its own latency.
     """
-
-    def chain(cs, t):
-        acc = x.const(cs[-1])
-        for k in cs[-2::-1]:
-            acc = mad(acc, t, x.const(k))
-        return acc
-
     n = len(coefficients)
     if n <= 4:
-        return chain(coefficients, x)
+        return horner(x, coefficients)
     x2 = x * x
     if n <= 11:
-        return mad(chain(coefficients[1::2], x2), x, chain(coefficients[::2], x2))
-    p0, p1, p2, p3 = (chain(coefficients[i::4], x2 * x2) for i in range(4))
+        return mad(horner(x2, coefficients[1::2]), x, horner(x2, coefficients[::2]))
+    p0, p1, p2, p3 = (horner(x2 * x2, coefficients[i::4]) for i in range(4))
     return mad(mad(p3, x, p2), x2, mad(p1, x, p0))
 
 
