@@ -36,6 +36,8 @@ except ImportError:  # a NumPy that keeps it elsewhere
         np.seterr(**token)
 
 
+LINES_LIMIT = 1 << 16  # elements from which a kernel folds lines of an array: NumPy has its fast loops for whole arrays
+
 # Hook of the derivative tape: called as record(op, inputs, outputs, static) when an input's storage carries a node.
 record: Any = None
 
@@ -195,7 +197,7 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
         check_strict(op, key)
     if op.validate is not None:
         op.validate(*map(np.asarray, ins))
-    if plan.direct and size < plan.limit:
+    if plan.direct and 4 * size < plan.limit:  # `_general` looks closer at larger ones
         token = set_errors(QUIET)
         try:
             result = plan.twin(*ins)
@@ -222,7 +224,9 @@ def _general(op: Any, plan: Any, ins: list[Any]) -> tuple[Any, ...]:
     """Casts, broadcasts, and either tier."""
     ins, fits = _inputs(op, ins, plan)
     shape = _broadcast(op, [a.shape for a in ins])
-    if (plan.twin is not None and prod(shape) < plan.limit) or not fits:
+    size = prod(shape)
+    # NumPy's loops are two to four times slower where the operands do not lie alike.
+    if (plan.twin is not None and size < plan.limit and (4 * size < plan.limit or not _mixed(ins, shape))) or not fits:
         results = run_quietly(plan.twin, *[_cast(a, d) for a, d in zip(ins, plan.ins)] if fits else ins)
         return tuple([_settle(r, d, ins) for r, d in zip((results,) if op.nout == 1 else results, plan.outs)])
     return tuple(_run_kernel(op, plan, ins, shape, _dense_order(shape, ins)))
@@ -245,6 +249,11 @@ def _inputs(op: Any, xs: list[Any], plan: Any) -> tuple[list[Any], bool]:
             ins.append(np.asarray(x))
             fits = False
     return ins, fits
+
+
+def _mixed(ins: list[Any], shape: tuple[int, ...]) -> bool:
+    """Whether some operands are contiguous along the last axis of `shape` and some are not (single values do not count)."""
+    return len({a.shape[-1] == shape[-1] and a.strides[-1] == a.itemsize for a in ins if a.ndim}) == 2
 
 
 def _broadcast(op: Any, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
@@ -539,6 +548,8 @@ def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
         entry = fast.get(x._dtype)
         if entry is None or x._whole >= entry[2] or x._storage.node is not None:
             return None
+        if x._whole >= LINES_LIMIT and axis is not None and len(x._shape) > 1:
+            return None
         if axis is not None and (
             axis.__class__ is not int or not -len(x._shape) <= axis < len(x._shape) or (entry[1] in _WIDER and axis != len(x._shape) - 1)
         ):
@@ -581,7 +592,8 @@ def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None
     if op.identity is None and 0 in shape and any(shape[k] == 0 for k in (range(len(shape)) if axes is None else axes)):
         raise ValueError(f"{op.name}: an array of shape {shape} has no elements along axis {axis}, and no elements have no {op.name}")
     mode = config._values["kernels"]
-    if op.twin is not None and mode == "auto" and a.size < op.limits.get(a.dtype.kind, op.limit):
+    limit = op.limits.get(a.dtype.kind, op.limit)
+    if op.twin is not None and mode == "auto" and a.size < (limit if axes is None or len(shape) == 1 else min(limit, LINES_LIMIT)):
         combine = accumulate if result is None else None
         if op.accumulate is not None and accumulate in _WIDER and axes is not None and axes != (len(shape) - 1,):
             combine = _WIDER[accumulate]

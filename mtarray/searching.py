@@ -18,6 +18,7 @@ from .manipulation import reshape
 from .statistical import sum as _sum
 
 _LARGE = 1 << 15
+_LONG = 1 << 18
 
 
 def argmax(x: Any, /, axis: int | None = None, keepdims: bool = False) -> Array:
@@ -56,7 +57,8 @@ def _extreme(x: Any, where: str, axis: Any, keepdims: bool) -> Array:
 @engine
 def arg_extreme(x: Any, *, axis: int | None, largest: bool) -> Any:
     """Index of the first largest or smallest element along an axis, or of the flattened array."""
-    if x.size >= _LARGE and config.kernels != "python":
+    # NumPy is quick along contiguous lines.
+    if x.size >= (_LARGE if axis is not None and axis < x.ndim - 1 else _LONG) and config.kernels != "python":
         from ._kernels.cpu import argreduce
 
         return (argreduce.argmax if largest else argreduce.argmin)(x, axis)
