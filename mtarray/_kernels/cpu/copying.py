@@ -14,7 +14,7 @@ from .machine import last_level_cache
 
 # Below these element counts NumPy's own loop is faster than a kernel's launch (2 us): contiguous, converting, permuted copies.
 CROSSOVER = {"contiguous": 200_000, "convert": 30_000, "permute": 30_000}
-_CHUNK = 1 << 18  # bytes of a contiguous copy that one thread takes at a time
+_CHUNK = 1 << 17  # bytes of a contiguous copy that one thread takes at a time
 _BITS = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
 
 _MEMCPY = "    memcpy(ld64(args) + lo, ld64(args + 8) + lo, hi - lo)"

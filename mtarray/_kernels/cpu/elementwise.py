@@ -17,8 +17,8 @@ from .driver import address
 from .loops import Loop, converted
 from .machine import last_level_cache
 
-# Bytes that a chunk touches at least, for cheap functions and for those with mathematics: starting a second thread costs 3 to 5 us.
-_CHEAP, _DEAR = 1 << 18, 1 << 16
+# Bytes that a chunk touches at least, for cheap functions and for those with mathematics: 2 to 10 us of work.
+_CHEAP, _DEAR = 1 << 17, 1 << 16
 _CHEAP_MATH = frozenset("fabs maximum minimum fmax fmin copysign floor ceil trunc rint isnan isinf isfinite signbit sign sqrt fma".split())
 _CHUNKS = 64
 _PREPARED = 4096  # launches remembered, by dtypes, shape and strides

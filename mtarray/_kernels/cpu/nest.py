@@ -133,7 +133,8 @@ def _columns(kept, reduced, outputs, itemsize, offset, order):
     pieces_per_row = -(-rows // ROWS_PER_PIECE)
     pieces = total // rows * pieces_per_row
     # Leaves serve balance only, so as few as give 32 items, of at least 256 rows each.
-    leaves = max(1, min(-(-pieces // 4), -(-32 // groups)))
+    # A small array takes one: joining two takes as long as folding 10^5 elements does.
+    leaves = 1 if total * outputs < 1 << 18 else max(1, min(-(-pieces // 4), -(-32 // groups)))
     per_leaf = -(-pieces // leaves)
     leaves = -(-pieces // per_leaf)
     items = leaves * groups
