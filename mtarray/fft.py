@@ -16,7 +16,7 @@ import numpy as np
 from ._array import Array
 from ._config import config, is_strict
 from ._dispatch import lift, names
-from ._dtypes import COMPLEX, FLOATING, REAL_FLOATING, complex_of, dtype_of, float64, float_of
+from ._dtypes import COMPLEX, FLOATING, REAL_FLOATING, complex_of, dtype_of, float64
 from ._ops import engine
 from ._strides import axes_of, axis_of
 from .creation import arange, astype
@@ -46,7 +46,7 @@ def _operand(x: Any, where: str, real: bool) -> Array:
         raise TypeError(f"{where}: the standard does not define it for {x.dtype}, only for {names(wanted)} (strict mode)")
     if real and x.dtype in COMPLEX:
         raise TypeError(f"{where} transforms real arrays, not {x.dtype}; take the real part, or a transform of complex arrays")
-    return x if x.dtype in FLOATING else astype(x, float_of(x.dtype))
+    return x if x.dtype in FLOATING else astype(x, float64)
 
 
 def _along(x: Array, where: str, name: str, n: Any, axis: Any, norm: Any) -> Array:
@@ -147,7 +147,8 @@ def _lengths(x: Array, where: str, s: Any, axes: Any) -> tuple[list[int | None],
 def _several(x: Array, where: str, name: str, lengths: Sequence[int | None], axes: Sequence[int], norm: Any) -> Array:
     for n, a in zip(reversed(lengths), reversed(axes), strict=True):
         x = _along(x, where, name, n, a, norm)
-    return x if x.dtype in COMPLEX else astype(x, complex_of(x.dtype))
+    # Without an axis nothing is transformed, but the result is still an array of its own.
+    return x if axes and x.dtype in COMPLEX else astype(x, complex_of(x.dtype))
 
 
 def fftn(x: Any, /, *, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: str = "backward") -> Array:
@@ -261,7 +262,7 @@ def _shifted(x: Any, where: str, axes: Any, sign: int) -> Array:
         raise TypeError(f"{where}: the standard does not define it for {x.dtype}, only for floating dtypes (strict mode)")
     along = tuple(axes_of(axes, x.ndim))
     halves = [x.shape[a] // 2 if sign > 0 else -(x.shape[a] // 2) for a in along]
-    return roll(x, tuple(halves), axis=along) if along else x
+    return roll(x, tuple(halves), axis=along) if along else x.copy()
 
 
 def fftshift(x: Any, /, *, axes: Any = None) -> Array:

@@ -18,7 +18,7 @@ from . import _linalg_engine as _engine
 from ._array import Array, window
 from ._config import is_strict
 from ._dispatch import lift, names
-from ._dtypes import COMPLEX, FLOATING, NUMERIC, float_of, promote, real_of, standard_promotion
+from ._dtypes import COMPLEX, FLOATING, NUMERIC, float64, promote, real_of, standard_promotion
 from ._selection import assign
 from ._strides import axes_of, axis_of, broadcast_shape
 from .creation import astype, broadcast_to, eye, zeros
@@ -97,7 +97,7 @@ def _floating(x: Any, where: str) -> Array:
         return x
     if is_strict():
         raise TypeError(f"{where}: the standard does not define it for {x.dtype}, only for {names(FLOATING)} (strict mode)")
-    return astype(x, float_of(x.dtype))
+    return astype(x, float64)
 
 
 def _matrices(x: Any, where: str, square: bool = False, floating: bool = True) -> Array:
@@ -117,7 +117,8 @@ def _factor(where: str, function: Callable[..., Any], *arrays: Array, **static: 
         shape = arrays[0].shape
         which = "the matrix" if len(shape) == 2 else "a matrix of the stack"
         reason = str(error).rstrip(".")
-        raise LinAlgError(f"{where}: {reason[:1].lower()}{reason[1:]} ({which} x of shape {shape})") from None
+        reason = reason if reason[:2].isupper() else reason[:1].lower() + reason[1:]  # "SVD did not converge"
+        raise LinAlgError(f"{where}: {reason} ({which} x of shape {shape})") from None
 
 
 # ---------------------------------------------------------------------- products
@@ -263,12 +264,14 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     x1, x2 = _last(x1, x2, axis, "cross")
     if x1.shape[-1] != 3:
         raise ValueError(f"cross: vectors must have 3 elements along axis {axis}, they have {x1.shape[-1]}")
+    return moveaxis(cross_of_last(x1, x2), -1, a)
+
+
+def cross_of_last(x1: Array, x2: Array) -> Array:
+    """Cross products of vectors of three elements of one dtype along the last axis, which stays the last; the others broadcast."""
     (a0, a1, a2), (b0, b1, b2) = ([x[..., i] for i in range(3)] for x in (x1, x2))
-
-    def minor(p: Array, q: Array, r: Array, s: Array) -> Array:
-        return subtract(multiply(p, q), multiply(r, s))
-
-    return stack([minor(a1, b2, a2, b1), minor(a2, b0, a0, b2), minor(a0, b1, a1, b0)], axis=a)
+    parts = ((a1, b2, a2, b1), (a2, b0, a0, b2), (a0, b1, a1, b0))
+    return stack([subtract(multiply(p, q), multiply(r, s)) for p, q, r, s in parts], axis=-1)
 
 
 def multi_dot(arrays: Any, /) -> Array:
@@ -316,12 +319,22 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Array:
     x = lift(x, "diagonal")
     if x.ndim < 2:
         raise ValueError(f"diagonal: x must be a matrix or a stack of them; it has shape {x.shape}")
-    m, n = x.shape[-2:]
+    return diagonal_window(x, offset, -2, -1)
+
+
+def diagonal_window(x: Array, offset: int, axis1: int, axis2: int, readonly: bool = False) -> Array:
+    """The diagonals of the matrices in two axes as a window on the memory of `x`, with the diagonal as its last axis."""
+    if x.ndim < 2:
+        raise ValueError(f"diagonal: needs at least 2 dimensions, got shape {x.shape}")
+    i, j = axis_of(axis1, x.ndim, "axis1"), axis_of(axis2, x.ndim, "axis2")
+    if i == j:
+        raise ValueError(f"diagonal: axis1={axis1} and axis2={axis2} must be different")
     down, right = builtins.max(-offset, 0), builtins.max(offset, 0)
-    length = builtins.max(0, builtins.min(m - down, n - right))
-    rows, columns = x._strides[-2:]
-    start = x._offset + (down * rows + right * columns if length else 0)
-    return window(x, (*x.shape[:-2], length), (*x._strides[:-2], rows + columns), start)
+    length = builtins.max(0, builtins.min(x._shape[i] - down, x._shape[j] - right))
+    start = x._offset + (down * x._strides[i] + right * x._strides[j] if length else 0)
+    keep = [k for k in range(x.ndim) if k not in (i, j)]
+    shape = (*[x._shape[k] for k in keep], length)
+    return window(x, shape, (*[x._strides[k] for k in keep], x._strides[i] + x._strides[j]), start, readonly=readonly)
 
 
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Array:
@@ -605,7 +618,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     options: dict[str, Any] = {"axis": axes, "keepdims": keepdims}
     magnitude = absolute(x)
     if ord == inf:
-        return maximum(magnitude, **options)
+        return _largest(magnitude, **options)
     if ord == -inf:
         return minimum(magnitude, **options)
     if ord == 0:
@@ -617,6 +630,13 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     if isinstance(ord, str):
         raise ValueError(f"vector_norm: ord must be a number, got {ord!r}")
     return pow(total(pow(magnitude, ord), **options), 1 / ord)
+
+
+def _largest(magnitude: Array, **options: Any) -> Array:
+    """Largest of numbers that are not negative; 0 of none."""
+    if magnitude.size:
+        return maximum(magnitude, **options)
+    return total(magnitude, **options)
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Array:
@@ -635,11 +655,11 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Array
     elif ord == "nuc":
         out = total(svdvals(x), axis=-1)
     elif ord in (2, -2):
-        out = (maximum if ord == 2 else minimum)(svdvals(x), axis=-1)
+        out = (_largest if ord == 2 else minimum)(svdvals(x), axis=-1)
     elif ord in (1, -1):
-        out = (maximum if ord == 1 else minimum)(total(absolute(x), axis=-2), axis=-1)
+        out = (_largest if ord == 1 else minimum)(total(absolute(x), axis=-2), axis=-1)
     elif ord in (inf, -inf):
-        out = (maximum if ord == inf else minimum)(total(absolute(x), axis=-1), axis=-1)
+        out = (_largest if ord == inf else minimum)(total(absolute(x), axis=-1), axis=-1)
     else:
         raise ValueError(f"matrix_norm: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}")
     return out[..., None, None] if keepdims else out

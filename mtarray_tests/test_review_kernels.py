@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from math import inf
+from typing import Any
 
 import numpy as np
 import pytest
 
+import mtarray as xp
 from mtarray._kernels import build
 from mtarray._kernels.cpu import select
 
@@ -78,3 +81,75 @@ def test_poisoned_memory() -> None:
         assert (done.returncode, done.stderr) == (0, "")
         printed.append(done.stdout)
     assert printed[0] == printed[1] != ""
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "bool"])
+def test_small_integers_are_computed_in_double(dtype: str) -> None:
+    """As NumPy does: float32, which holds them, would still lose digits of what is computed from them."""
+    given = np.array([[7, 1, 0], [2, 9, 0], [0, 3, 5]]).astype(dtype)
+    x = xp.asarray(given)
+    names = ("norm", "svdvals") if dtype == "bool" else ("inv", "det", "pinv", "norm", "svdvals")  # of bool it is singular
+    for name in names:
+        ours, theirs = getattr(xp.linalg, name)(x), getattr(np.linalg, name)(given.astype(float))
+        assert ours.dtype == np.float64
+        np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-12, atol=1e-15)
+    for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fftn", "rfftn"):
+        ours, theirs = getattr(xp.fft, name)(x), getattr(np.fft, name)(given.astype(float))
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_norms_of_no_elements() -> None:
+    none = xp.zeros(0)
+    for order in (inf, 1, 2, 0, 3):
+        assert float(xp.linalg.vector_norm(none, ord=order)) == 0.0
+    assert xp.linalg.vector_norm(xp.zeros((2, 0)), ord=inf, axis=1).tolist() == [0.0, 0.0]
+    for order in (2, 1, inf, "fro", "nuc"):
+        assert float(xp.linalg.matrix_norm(xp.zeros((0, 0)), ord=order)) == 0.0
+        assert xp.linalg.matrix_norm(xp.zeros((3, 0, 2)), ord=order, keepdims=True).tolist() == [[[0.0]]] * 3
+    with pytest.raises(ValueError, match=r"empty|no elements|identity"):
+        xp.linalg.vector_norm(none, ord=-inf)
+
+
+def test_names_in_messages_of_lapack() -> None:
+    with pytest.raises(xp.linalg.LinAlgError, match=r"^svdvals: SVD did not converge"):
+        xp.linalg.svdvals(xp.full((3, 3), xp.nan))
+    with pytest.raises(xp.linalg.LinAlgError, match=r"^inv: singular matrix"):
+        xp.linalg.inv(xp.zeros((2, 2)))
+
+
+def test_diagonals_and_cross_products_are_one() -> None:
+    given = np.arange(60).reshape(3, 4, 5)
+    x = xp.asarray(given)
+    for offset in range(-6, 7):
+        np.testing.assert_array_equal(np.asarray(xp.linalg.diagonal(x, offset=offset)), np.linalg.diagonal(given, offset=offset))
+        for i, j in ((0, 1), (1, 0), (2, 0), (-1, -3)):
+            ours = xp.diagonal(x, offset, i, j)
+            np.testing.assert_array_equal(np.asarray(ours), np.diagonal(given, offset, i, j))
+            assert not ours.flags.writeable
+    a, b = np.arange(12.0).reshape(4, 3), np.arange(24.0).reshape(2, 4, 3)[:, ::-1] ** 2
+    np.testing.assert_array_equal(np.asarray(xp.linalg.cross(xp.asarray(a), xp.asarray(b))), np.cross(a, b))
+    np.testing.assert_array_equal(np.asarray(xp.linalg.cross(xp.asarray(a.T), xp.asarray(b[1].T), axis=0)), np.cross(a.T, b[1].T, axis=0))
+    np.testing.assert_array_equal(np.asarray(xp.cross(xp.asarray(a.T), xp.asarray(b), 0, -1, 1)), np.cross(a.T, b, 0, -1, 1))
+
+
+def test_mask_functions_are_called_once() -> None:
+    calls = []
+
+    def failing(m: Any, k: int) -> Any:
+        calls.append(k)
+        raise TypeError("the user's own error")
+
+    with pytest.raises(TypeError, match="the user's own error"):
+        xp.mask_indices(3, failing, 1)
+    assert calls == [1]
+    for function in (xp.triu, xp.tril, lambda m, k: xp.triu(m, k=k), lambda m, *, k: xp.triu(m, k=k)):
+        assert len(xp.mask_indices(3, function, 0)[0]) == 6
+
+
+def test_transforms_along_no_axis_copy() -> None:
+    x = xp.asarray([[1 + 2j, 3.0]])
+    for function in (xp.fft.fftshift, xp.fft.ifftshift, xp.fft.fftn, xp.fft.ifftn):
+        y = function(x, axes=())
+        y[...] = 0
+        assert x.tolist() == [[1 + 2j, 3 + 0j]]

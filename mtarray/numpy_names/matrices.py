@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from .._array import Array, window
-from .._strides import axis_of
 from ..creation import arange, ones, zeros
+from ..linalg import diagonal_window
 from ..manipulation import reshape
 from ..searching import nonzero
 from ..statistical import sum as _sum
@@ -22,21 +23,6 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     Array([2, 6], shape=(2,), dtype=int64, device='cpu')
     """
     return diagonal_window(operand(a, "diagonal"), offset, axis1, axis2, readonly=True)
-
-
-def diagonal_window(a: Array, offset: int, axis1: int, axis2: int, readonly: bool = False) -> Array:
-    """The diagonal as a window on the memory of `a`."""
-    if a.ndim < 2:
-        raise ValueError(f"diagonal: needs at least 2 dimensions, got shape {a.shape}")
-    i, j = axis_of(axis1, a.ndim, "axis1"), axis_of(axis2, a.ndim, "axis2")
-    if i == j:
-        raise ValueError(f"diagonal: axis1={axis1} and axis2={axis2} must be different")
-    rows, columns = a._shape[i], a._shape[j]
-    n = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
-    start = a._offset + ((offset * a._strides[j] if offset >= 0 else -offset * a._strides[i]) if n else 0)
-    keep = [k for k in range(a.ndim) if k not in (i, j)]
-    shape = (*[a._shape[k] for k in keep], n)
-    return window(a, shape, (*[a._strides[k] for k in keep], a._strides[i] + a._strides[j]), start, readonly=readonly)
 
 
 def diag(v: Any, k: int = 0) -> Array:
@@ -183,6 +169,15 @@ def diag_indices_from(arr: Any) -> tuple[Array, ...]:
     return diag_indices(x.shape[0], x.ndim)
 
 
+def _by_name(mask_func: Any) -> bool:
+    """Whether a function takes its second argument as the keyword `k` alone."""
+    try:
+        parameters = inspect.signature(mask_func).parameters
+    except (TypeError, ValueError):  # built in: no signature to read
+        return False
+    return "k" in parameters and parameters["k"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
 def mask_indices(n: int, mask_func: Any, k: Any = 0) -> tuple[Array, ...]:
     """The indices of an (n, n) matrix that a function like `triu` keeps.
 
@@ -193,10 +188,7 @@ def mask_indices(n: int, mask_func: Any, k: Any = 0) -> tuple[Array, ...]:
     [[0, 0, 1], [0, 1, 1]]
     """
     full = ones((n, n), dtype=int)
-    try:
-        kept = mask_func(full, k)
-    except TypeError:
-        kept = mask_func(full, k=k)
+    kept = mask_func(full, k=k) if _by_name(mask_func) else mask_func(full, k)
     return nonzero(operand(kept, "mask_indices") != 0)
 
 

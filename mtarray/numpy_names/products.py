@@ -7,9 +7,9 @@ from typing import Any
 from .._array import Array
 from .._dtypes import COMPLEX, promote
 from .._strides import axis_of
-from ..elementwise import conj, multiply, subtract
-from ..linalg import matmul, tensordot, vecdot
-from ..manipulation import moveaxis, reshape, stack
+from ..elementwise import conj, multiply
+from ..linalg import cross_of_last, matmul, tensordot, vecdot
+from ..manipulation import moveaxis, reshape
 from ._operands import operand
 
 
@@ -132,9 +132,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
         raise ValueError(f"cross: vectors have {a.shape[-1]} and {b.shape[-1]} elements; both must have 3")
     d = promote(a.dtype, b.dtype)
     a, b = a.astype(d, copy=False), b.astype(d, copy=False)
-    (a0, a1, a2), (b0, b1, b2) = ([v[..., i] for i in range(3)] for v in (a, b))
-    parts = ((a1, b2, a2, b1), (a2, b0, a0, b2), (a0, b1, a1, b0))
-    out = stack([subtract(multiply(p, q), multiply(r, s)) for p, q, r, s in parts], axis=-1)
+    out = cross_of_last(a, b)
     return moveaxis(out, -1, axis_of(axisc, out.ndim, "axisc"))
 
 
