@@ -745,7 +745,7 @@ def _order_of_axes(x: Array, order: str) -> Shape:
 
 
 class Flat:
-    """What `x.flat` is: the elements of an array in C order, behind whatever strides it has. Reading gives arrays, as `x.reshape(-1)` does."""
+    """What `x.flat` is: the elements of an array in C order, behind whatever strides it has. Reading gives arrays."""
 
     __slots__ = ("_array",)
 

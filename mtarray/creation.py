@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -71,27 +72,38 @@ def _number(obj: Any, d: DType) -> Any:
     try:
         return np.asarray(obj, d)
     except OverflowError:
-        raise OverflowError(f"asarray: the Python integer {obj} is out of bounds for {d}") from None
+        raise _beyond(obj, d) from None
     except ValueError as error:
         raise ValueError(f"asarray: {obj} cannot be represented in {d}: {error}") from None
+
+
+def _beyond(number: Any, d: Any) -> OverflowError:
+    kind = "float" if isinstance(number, float) else "integer"
+    return OverflowError(f"asarray: the Python {kind} {number} is out of bounds for {d}")
 
 
 def _from_sequence(obj: Any, d: DType | None) -> Any:
     obj = _plain(obj)
     try:
         out = np.array(obj)
-    except ValueError as error:
-        raise ValueError(f"asarray: the sequences are ragged, all of a depth must have the same length ({error})") from None
+    except ValueError:
+        raise ValueError("asarray: the sequences are ragged, all of a depth must have the same length") from None
     except OverflowError:
         raise OverflowError("asarray: an integer is too large for int64") from None
     if out.dtype.kind == "O":
-        if d is not None and d in INTEGER and all(isinstance(v, int) for v in out.flat):
-            return np.array(obj, d)
-        big = next((v for v in out.flat if isinstance(v, int)), None)
-        if big is not None and abs(big) >= 1 << 63:
-            raise OverflowError(f"asarray: the Python integer {big} is out of bounds for {'uint64' if big > 0 else 'int64'}")
+        big = max((v for v in out.flat if isinstance(v, int)), key=abs, default=0)
+        if abs(big) >= 1 << 63 and all(isinstance(v, (int, float, complex, np.number)) for v in out.flat):
+            if d is None or d.kind == "b":
+                raise _beyond(big, "uint64" if big > 0 else "int64")
+            try:
+                return out.astype(d)
+            except (OverflowError, ValueError):
+                raise _beyond(big, d) from None
+            except TypeError:
+                raise TypeError(f"asarray: the sequence holds complex numbers, which do not fit dtype {d}") from None
     if out.dtype.kind not in "biufc":
         sample = next(iter(out.flat), None)
+        sample = sample.item() if isinstance(sample, np.generic) else sample
         raise TypeError(f"asarray: the sequence holds {sample!r} of type {type(sample).__name__}; elements must be numbers or booleans")
     if out.size == 0 and d is None:
         d = DEFAULT_FLOAT
@@ -105,9 +117,14 @@ def _from_sequence(obj: Any, d: DType | None) -> Any:
         info = np.iinfo(d)
         low, high = int(out.min()), int(out.max())
         if low < info.min or high > info.max:
-            raise OverflowError(f"asarray: the Python integer {low if low < info.min else high} is out of bounds for {d}")
-    if d in INTEGER and out.dtype.kind == "f" and not np.isfinite(out).all():
-        raise ValueError(f"asarray: the sequence holds {out[~np.isfinite(out)][0]}, which cannot be represented in {d}")
+            raise _beyond(low if low < info.min else high, d)
+    if d in INTEGER and out.dtype.kind == "f" and out.size:
+        if not np.isfinite(out).all():
+            raise ValueError(f"asarray: the sequence holds {out[~np.isfinite(out)][0]}, which cannot be represented in {d}")
+        info, whole = np.iinfo(d), np.trunc(out)
+        beyond = out[(whole < float(info.min)) | (whole >= float(info.max + 1))]
+        if beyond.size:
+            raise _beyond(float(beyond[0]), d)
     return run_quietly(out.astype, d, copy=False)
 
 
@@ -146,7 +163,7 @@ def _from_foreign(obj: Any, copy: bool | None) -> Array:
         pass
     else:
         return from_numpy(np.asarray(view), copy)
-    if hasattr(obj, "__len__") and hasattr(obj, "__getitem__"):
+    if hasattr(obj, "__len__") and hasattr(obj, "__getitem__") and not isinstance(obj, Mapping):
         return fresh(_from_sequence(list(obj), None))
     raise TypeError(
         f"asarray: cannot make an array of {obj!r:.60} of type {type(obj).__name__}; give numbers, nested sequences, or an object with "
@@ -393,6 +410,8 @@ def linspace(start: Any, stop: Any, /, num: int = 50, *, dtype: Any = None, devi
     if d is None:
         d = promote_weak(DEFAULT_FLOAT, complex) if any(map(np.iscomplexobj, ends)) else DEFAULT_FLOAT
     out = run_quietly(np.linspace, start, stop, num, endpoint=endpoint, dtype=np.result_type(d, DEFAULT_FLOAT))
+    if d in INTEGER:
+        out = np.floor(out)  # as NumPy does, towards minus infinity
     return fresh(run_quietly(out.astype, d, copy=False))
 
 

@@ -12,7 +12,7 @@ from . import _strides
 from ._array import Array, window
 from ._config import is_strict
 from ._dispatch import lift
-from ._dtypes import promote, standard_promotion
+from ._dtypes import COMPLEX, dtype_of, promote, standard_promotion
 from ._ops import engine
 from ._strides import as_shape, axes_of, axis_of
 from .creation import convert
@@ -195,7 +195,10 @@ def concat(arrays: Any, /, *, axis: int | None = 0, dtype: Any = None) -> Array:
     for i, x in enumerate(xs):
         if x.ndim != first.ndim or x._shape[:a] + x._shape[a + 1 :] != first._shape[:a] + first._shape[a + 1 :]:
             raise ValueError(f"concat: shapes {first.shape} and {x.shape} (array {i}) must agree in all axes but {a}")
-    d = _one_dtype(xs, "concat") if dtype is None else np.dtype(dtype)
+    d = _one_dtype(xs, "concat") if dtype is None else dtype_of(dtype, "concat: dtype")
+    for x in xs:
+        if x.dtype in COMPLEX and d not in COMPLEX:
+            raise TypeError(f"concat: {x.dtype} to {d} would drop imaginary parts; take xp.real(x), xp.imag(x) or xp.abs(x) first")
     return join(*xs, axis=a, dtype=d)
 
 

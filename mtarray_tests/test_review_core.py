@@ -238,3 +238,70 @@ def test_indices_out_of_bounds_are_named_alike() -> None:
     y = xp.reshape(xp.arange(LARGE), (2, -1))
     with pytest.raises(IndexError, match="index 2 is out of bounds for axis 0 with size 2"):
         y[xp.full(LARGE, 2), xp.full(LARGE, 0)]
+
+
+# ---------------------------------------------------------------------- making and joining
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype", "want"),
+    [
+        ([2**70], "float64", [2.0**70]),
+        ([2**70, 1], "complex64", [2.0**70, 1]),
+        ([2**63 + 1, 3], "uint64", [2**63 + 1, 3]),
+        ([1.9, -1.9], "int8", [1, -1]),
+        ([-0.5, 255.5], "uint8", [0, 255]),
+        ([2**63 - 1, 0.5], "float64", [2.0**63, 0.5]),
+        ([True, 2.0], "int16", [1, 2]),
+    ],
+)
+def test_sequences_and_dtypes(given: Any, dtype: str, want: Any) -> None:
+    same(xp.asarray(given, dtype=dtype), np.array(want, dtype))
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype", "error", "message"),
+    [
+        ([2**70], None, OverflowError, r"^asarray: the Python integer 1180591620717411303424 is out of bounds for uint64$"),
+        ([1, -(2**70)], None, OverflowError, r"the Python integer -1180591620717411303424 is out of bounds for int64"),
+        ([2**70], "int8", OverflowError, r"the Python integer 1180591620717411303424 is out of bounds for int8"),
+        ([10**400], "float64", OverflowError, r"out of bounds for float64"),
+        (1e30, "int64", OverflowError, r"the Python float 1e\+30 is out of bounds for int64"),
+        ([1e30, 0.5], "int64", OverflowError, r"the Python float 1e\+30 is out of bounds for int64"),
+        ([1e30], "int64", OverflowError, r"out of bounds for int64"),
+        ([300.5], "uint8", OverflowError, r"the Python float 300.5 is out of bounds for uint8"),
+        (300, "uint8", OverflowError, r"the Python integer 300 is out of bounds for uint8"),
+        ([2**63, -1], "int64", OverflowError, r"9223372036854775808 fit neither"),
+        ([float("nan")], "int32", ValueError, r"nan.* cannot be represented in int32"),
+        ([1.0, float("-inf")], "uint8", ValueError, r"-inf.* cannot be represented in uint8"),
+        ([2**70, 1j], "float64", TypeError, r"complex"),
+        ([[1, 2], [3]], None, ValueError, r"^asarray: the sequences are ragged, all of a depth must have the same length$"),
+        (["a"], None, TypeError, r"holds 'a' of type str;"),
+        ([b"a"], None, TypeError, r"holds b'a' of type bytes;"),
+        ([None, 2**70], None, TypeError, r"holds None of type NoneType"),
+        ({1: 2}, None, TypeError, r"cannot make an array of \{1: 2\} of type dict"),
+        ({1, 2}, None, TypeError, r"of type set"),
+    ],
+)
+def test_what_no_sequence_may_hold(given: Any, dtype: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        xp.asarray(given, dtype=dtype)
+
+
+def test_integer_linspace_rounds_down() -> None:
+    for args in ((-3, 3, 10), (-1.5, 2.5, 7), (0, -10, 4), (5, 5, 3)):
+        for dtype in ("int64", "int8"):
+            for endpoint in (True, False):
+                same(xp.linspace(*args, dtype=dtype, endpoint=endpoint), np.linspace(*args, dtype=dtype, endpoint=endpoint))
+    same(xp.linspace(xp.asarray([-3, 0]), 2, 4, dtype=xp.int64), np.linspace([-3, 0], 2, 4, dtype=np.int64))
+
+
+def test_dtype_of_concat() -> None:
+    x = xp.asarray([1, 2])
+    assert xp.concat([x, x], dtype=float).dtype == xp.float64
+    assert xp.concat([x, x], dtype="float32").dtype is np.dtype("float32")
+    for n in (2, LARGE):
+        with pytest.raises(TypeError, match=r"concat: dtype=.*float16"):
+            xp.concat([xp.ones(n), xp.ones(n)], dtype="float16")
+        with pytest.raises(TypeError, match=r"concat: complex128 to float64 would drop imaginary parts"):
+            xp.concat([xp.ones(n), xp.full(n, 1j)], dtype=xp.float64)
