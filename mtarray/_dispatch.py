@@ -169,6 +169,10 @@ def _dense_order(shape: tuple[int, ...], ins: list[Any]) -> tuple[int, ...] | No
 
 def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
     """Apply an elementwise op to arrays and Python scalars. NotImplemented if an operand is neither."""
+    if op.shortcut is not None:
+        out = op.shortcut(*args)
+        if out is not None:
+            return out
     keys: list[Any] = []
     ins: list[Any] = []
     size = 1  # at least that of the result, since its operands broadcast

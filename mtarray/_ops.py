@@ -102,7 +102,7 @@ class Elementwise(Op):
 
     __slots__ = (
         "scalar_function", "_scalar", "nin", "nout", "dtypes", "standard", "result", "twin", "corrected", "limit", "promotes", "compares",
-        "rule", "validate", "plans", "fast", "errors",
+        "rule", "validate", "plans", "fast", "errors", "shortcut",
     )  # fmt: skip
 
     scalar_function: Callable[..., Any]
@@ -122,6 +122,7 @@ class Elementwise(Op):
     plans: dict[tuple[Any, ...], Plan]
     fast: dict[Any, tuple[Any, int, DType, bool]]
     errors: bool
+    shortcut: Callable[..., Any] | None
 
     @property
     def scalar(self) -> Any:
@@ -202,6 +203,7 @@ def elementwise(
     rule: Callable[[tuple[Any, ...]], Any] | None = None,
     validate: Callable[..., None] | None = None,
     errors: bool = False,
+    shortcut: Callable[..., Any] | None = None,
 ) -> Declares: ...
 def elementwise(
     scalar: Callable[..., Any] | None = None,
@@ -218,6 +220,7 @@ def elementwise(
     rule: Callable[[tuple[Any, ...]], Any] | None = None,
     validate: Callable[..., None] | None = None,
     errors: bool = False,
+    shortcut: Callable[..., Any] | None = None,
 ) -> Any:
     """Declare an op by the scalar function it applies to each element: `@elementwise`, or `@elementwise(dtypes=...)`.
 
@@ -235,6 +238,7 @@ def elementwise(
     results[, True]), where True keeps every size with NumPy.
     validate: checks the values of the operands, raising before anything is written.
     errors: whether NumPy's integer loops can warn.
+    shortcut: called with the operands first; what it returns, unless None, is the result (another op that does the same better).
 
     TypeError, when first called, for a function that cannot be compiled: it names the line and the reason.
     """
@@ -258,6 +262,7 @@ def elementwise(
         op.rule = rule
         op.validate = validate
         op.errors = errors
+        op.shortcut = shortcut
         op.plans = {}
         op.fast = {}
         make: Callable[[Any], Callable[..., Any]] = _DOORS.get(op.nin, _dispatch.general_door)

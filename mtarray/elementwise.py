@@ -111,7 +111,7 @@ def _no_negative_exponent(x1: Any, x2: Any) -> None:
 
 def _power(x1: Any, x2: Any) -> Any:
     out = np.power(x1, x2)
-    if np.size(x2) == 1 and np.all(np.equal(x2, 0.5)):
+    if getattr(x2, "size", 1) == 1 and x2 == 0.5:
         # NumPy takes the square root then, which differs from the power at -0 and -inf.
         out = np.where(np.isinf(x1), np.inf, out + 0.0).astype(out.dtype)
     return out
@@ -122,8 +122,17 @@ def _complex_power(x1: Any, x2: Any) -> Any:
     return np.power(x1, x2, dtype=np.complex128).astype(d)
 
 
+def _squared(x1: Any, x2: Any) -> Any:
+    # x ** 2 is exact where x * x is, and ten times as fast.
+    kind = x2.__class__
+    if x1.__class__ is not Array or (kind is not int and kind is not float) or x2 != 2:
+        return None
+    return square(x1) if x1.dtype in FLOATING or (kind is int and x1.dtype in INTEGER) else None
+
+
 @elementwise(
     dtypes=NUMERIC,
+    shortcut=_squared,
     numpy="power",
     corrected={"f": _power, "c": _complex_power},
     dunder="__pow__",
