@@ -153,3 +153,38 @@ def test_transforms_along_no_axis_copy() -> None:
         y = function(x, axes=())
         y[...] = 0
         assert x.tolist() == [[1 + 2j, 3 + 0j]]
+
+
+@pytest.mark.parametrize("weights", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_quantiles_of_no_elements_are_nan(dtype: str, weights: bool) -> None:
+    for shape, axis, expected in (((0,), None, ()), ((0, 3), 0, (3,)), ((2, 0, 3), 1, (2, 3)), ((0, 3), 1, (0,)), ((0, 3), None, ())):
+        x = xp.zeros(shape, dtype=dtype)
+        options = {"weights": xp.zeros(shape), "method": "inverted_cdf"} if weights else {}
+        for function, q in ((xp.nanquantile, 0.5), (xp.nanpercentile, 50)):
+            out = function(x, q, axis, **options)
+            assert out.shape == expected
+            assert out.dtype == dtype
+            assert xp.all(xp.isnan(out))
+            assert function(x, [q, q], axis, **options).shape == (2, *expected)
+    with pytest.raises(IndexError, match="no elements"):
+        xp.quantile(xp.zeros(0), 0.5)
+
+
+def test_names_of_numpy_at_their_edges() -> None:
+    with pytest.raises(TypeError, match=r"polyval: p must be a sequence of coefficients, it has shape \(\)"):
+        xp.polyval(3.0, xp.arange(3))
+    given = xp.asarray([True, False])
+    for decimals, expected in ((0, [1.0, 0.0]), (1, [1.0, 0.0]), (-1, [0.0, 0.0])):
+        out = xp.around(given, decimals)
+        assert out.dtype == xp.float32
+        assert out.tolist() == expected
+    out = xp.fix(given)
+    assert out.tolist() == np.fix(np.asarray(given)).tolist()
+    assert out.dtype == np.bool_
+    out[0] = False
+    assert given.tolist() == [True, False]
+    assert xp.fix(xp.asarray([-1.5, 1.5])).tolist() == [-1.0, 1.0]
+    for name in ("ptp", "nanmax", "nanmin", "nanargmax", "nanargmin"):
+        with pytest.raises(TypeError, match=f"^{name} is not defined for complex128: complex numbers have no order"):
+            getattr(xp, name)(xp.asarray([1 + 2j, 3]))

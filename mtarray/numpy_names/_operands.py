@@ -7,7 +7,7 @@ from typing import Any
 
 from .._array import Array
 from .._config import is_strict
-from .._dtypes import FLOATING, WEAK_KIND, DType, float64
+from .._dtypes import COMPLEX, FLOATING, WEAK_KIND, DType, float64
 from ..creation import asarray
 
 
@@ -46,3 +46,11 @@ def operands(xs: Any, where: str) -> list[Array]:
 def floating(x: Array) -> Array:
     """`x`, integers and booleans as float64."""
     return x if x.dtype in FLOATING else x.astype(float64)
+
+
+def ordered(x: Any, where: str) -> Array:
+    """`x` as an Array of numbers that can be compared; TypeError for complex ones."""
+    x = operand(x, where)
+    if x.dtype in COMPLEX:
+        raise TypeError(f"{where} is not defined for {x.dtype}: complex numbers have no order")
+    return x

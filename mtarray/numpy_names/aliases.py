@@ -18,7 +18,6 @@ from ..elementwise import (
     divide,
     pow,
     remainder,
-    trunc,
 )
 from ..statistical import max, min
 from .elementwise import deg2rad, rad2deg
@@ -31,11 +30,10 @@ conjugate = conj
 true_divide = divide
 power = pow
 mod = remainder
-fix = trunc
 amax, amin = max, min
 radians, degrees = deg2rad, rad2deg
 
 __all__ = [
     "absolute", "amax", "amin", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "bitwise_not", "conjugate",
-    "degrees", "fix", "invert", "left_shift", "mod", "power", "radians", "right_shift", "true_divide",
+    "degrees", "invert", "left_shift", "mod", "power", "radians", "right_shift", "true_divide",
 ]  # fmt: skip

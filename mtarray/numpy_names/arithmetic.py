@@ -9,7 +9,7 @@ import numpy as np
 
 from .._array import Array
 from .._dispatch import common
-from .._dtypes import COMPLEX, FLOATING, INTEGER_OR_BOOL, float_of, int64, real_of
+from .._dtypes import COMPLEX, FLOATING, INTEGER_OR_BOOL, float32, float_of, int64, real_of
 from .._dtypes import bool as bool_
 from ..elementwise import abs as _abs
 from ..elementwise import (
@@ -31,6 +31,7 @@ from ..elementwise import (
     real,
     remainder,
     sin,
+    trunc,
 )
 from ..elementwise import round as _round
 from ..searching import where
@@ -61,8 +62,21 @@ def rint(x: Any, /) -> Array:
     return _round(x.astype(float_of(x.dtype), copy=False))
 
 
+def fix(x: Any, /) -> Array:
+    """Each element rounded towards zero: `trunc`, which also takes booleans and leaves them as they are.
+
+    >>> import mtarray as xp
+    >>> xp.fix(xp.asarray([1.5, -1.5]))
+    Array([ 1., -1.], shape=(2,), dtype=float64, device='cpu')
+    """
+    x = operand(x, "fix")
+    return x.copy() if x.dtype is bool_ else trunc(x)
+
+
 def around(a: Any, decimals: int = 0) -> Array:
-    """Each element rounded to `decimals` decimal places (tens, hundreds, ... if negative), halves to even. The dtype stays.
+    """Each element rounded to `decimals` decimal places (tens, hundreds, ... if negative), halves to even.
+
+    The dtype stays; booleans become float32.
 
     >>> import mtarray as xp
     >>> xp.around(xp.asarray([1.25, 1.35, 12.0]), 1)
@@ -70,11 +84,11 @@ def around(a: Any, decimals: int = 0) -> Array:
     """
     a = operand(a, "around")
     if decimals == 0 or (decimals > 0 and a.dtype in INTEGER_OR_BOOL):
-        return _round(a) if a.dtype is not bool_ else a.astype(np.float32)
+        return _round(a) if a.dtype is not bool_ else a.astype(float32)
     scale = 10.0 ** abs(decimals)
     x = floating(a)
     out = divide(_round(multiply(x, scale)), scale) if decimals > 0 else multiply(_round(divide(x, scale)), scale)
-    return out.astype(a.dtype, copy=False)
+    return out.astype(float32 if a.dtype is bool_ else a.dtype, copy=False)
 
 
 def sinc(x: Any) -> Array:
@@ -263,6 +277,6 @@ def angle(z: Any, deg: bool = False) -> Array:
 
 
 __all__ = [
-    "allclose", "angle", "around", "array_equal", "array_equiv", "divmod", "isclose", "iscomplex", "isneginf", "isposinf", "isreal",
-    "isrealobj", "nan_to_num", "real_if_close", "rint", "sinc",
+    "allclose", "angle", "around", "array_equal", "array_equiv", "divmod", "fix", "isclose", "iscomplex", "isneginf", "isposinf",
+    "isreal", "isrealobj", "nan_to_num", "real_if_close", "rint", "sinc",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 from .._array import Array
 from .._dtypes import COMPLEX, FLOATING
+from ..creation import full
 from ..elementwise import divide, imag, isnan, logical_not, multiply, real, sqrt, subtract
 from ..indexing import take_along_axis
 from ..manipulation import concat, expand_dims, reshape
@@ -17,7 +18,7 @@ from ..statistical import min as _min
 from ..statistical import sum as _sum
 from ..utility import all as _all
 from ..utility import any as _any
-from ._operands import operand
+from ._operands import operand, ordered
 from .calculus import cumprod, cumsum
 from .quantiles import METHODS, line_weights, parts, quantiles_of, sorted_quantiles, weighted_quantiles
 from .statistics import lines, median
@@ -128,7 +129,8 @@ def nanstd(
 
 
 def nanmax(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
-    """Largest element along `axis` that is not NaN; NaN where there is none. ValueError for no elements.
+    """Largest element along `axis` that is not NaN; NaN where there is none. ValueError for no elements, TypeError for complex ones,
+    which have no order.
 
     >>> import mtarray as xp
     >>> float(xp.nanmax(xp.asarray([1.0, xp.nan, 3.0])))
@@ -138,7 +140,8 @@ def nanmax(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
 
 
 def nanmin(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
-    """Smallest element along `axis` that is not NaN; NaN where there is none. ValueError for no elements.
+    """Smallest element along `axis` that is not NaN; NaN where there is none. ValueError for no elements, TypeError for complex ones,
+    which have no order.
 
     >>> import mtarray as xp
     >>> float(xp.nanmin(xp.asarray([1.0, xp.nan, 3.0])))
@@ -148,13 +151,13 @@ def nanmin(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
 
 
 def _extreme(a: Any, name: str, fill: float, choose: Any, axis: Any, keepdims: bool) -> Array:
-    x, mask = _filled(a, name, fill)
+    x, mask = _filled(ordered(a, name), name, fill)
     out = choose(x, axis=axis, keepdims=keepdims)
     return out if mask is None else where(_all(mask, axis=axis, keepdims=keepdims), float("nan"), out)
 
 
 def nanargmax(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
-    """Index of the first largest element along `axis` that is not NaN. ValueError for a line of NaN alone.
+    """Index of the first largest element along `axis` that is not NaN. ValueError for a line of NaN alone, TypeError for complex numbers.
 
     >>> import mtarray as xp
     >>> int(xp.nanargmax(xp.asarray([xp.nan, 2.0, 3.0])))
@@ -164,7 +167,7 @@ def nanargmax(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Arr
 
 
 def nanargmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
-    """Index of the first smallest element along `axis` that is not NaN. ValueError for a line of NaN alone.
+    """Index of the first smallest element along `axis` that is not NaN. ValueError for a line of NaN alone, TypeError for complex numbers.
 
     >>> import mtarray as xp
     >>> int(xp.nanargmin(xp.asarray([xp.nan, 2.0, 3.0])))
@@ -174,7 +177,7 @@ def nanargmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Arr
 
 
 def _place(a: Any, name: str, fill: float, choose: Any, axis: int | None, keepdims: bool) -> Array:
-    x, mask = _filled(a, name, fill)
+    x, mask = _filled(ordered(a, name), name, fill)
     out: Array = choose(x, axis=axis, keepdims=keepdims)
     if mask is not None and bool(_any(_all(mask, axis=axis))):
         raise ValueError(f"{name}: a line along axis {axis} of shape {x.shape} is all NaN")
@@ -227,6 +230,10 @@ def _nan_quantile(a: Array, q: Array, axis: Any, method: str, keepdims: bool, we
     if a.dtype not in FLOATING or method not in METHODS:
         return quantiles_of(a, q, axis, method, keepdims, weights, name)
     x, shape = lines(a, axis, keepdims)
+    if x.shape[-1] == 0:
+        if weights is not None:
+            line_weights(a, weights, axis, method, name)
+        return full(q.shape + shape, float("nan"), dtype=a.dtype, device=a.device)
     if weights is not None:
         # An element without weight is no element: NaN goes to the end with weight 0.
         w = line_weights(a, weights, axis, method, name)

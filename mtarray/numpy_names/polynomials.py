@@ -25,6 +25,8 @@ def polyval(p: Any, x: Any) -> Array:
     Array([ 4, 76], shape=(2,), dtype=int64, device='cpu')
     """
     p, x = operand(p, "polyval"), operand(x, "polyval")
+    if p.ndim == 0:
+        raise TypeError(f"polyval: p must be a sequence of coefficients, it has shape {p.shape}")
     out = zeros_like(x)
     for i in range(p.shape[0]):
         out = add(multiply(out, x), p[i])

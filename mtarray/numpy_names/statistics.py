@@ -34,19 +34,19 @@ from ..statistical import mean
 from ..statistical import min as _min
 from ..statistical import sum as _sum
 from ..utility import any as _any
-from ._operands import operand
+from ._operands import operand, ordered
 from .matrices import diagonal
 from .ordering import partitioned
 
 
 def ptp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
-    """The range of the elements along `axis`: largest minus smallest.
+    """The range of the elements along `axis`: largest minus smallest. TypeError for complex numbers, which have no order, and booleans.
 
     >>> import mtarray as xp
     >>> int(xp.ptp(xp.asarray([3, 9, 4])))
     6
     """
-    a = operand(a, "ptp")
+    a = ordered(a, "ptp")
     return subtract(_max(a, axis=axis, keepdims=keepdims), _min(a, axis=axis, keepdims=keepdims))
 
 
