@@ -5,6 +5,7 @@
 | float and complex matrices | NumPy's BLAS through `np.matmul`, on its own threads |
 | stacks of tiny ones, real or integer | rows in registers (`batched.py`) |
 | a matrix and a vector, real | `matvec.py` |
+| up to 16 dot products of bool | `np.matmul`, which stops at the first that are both true |
 | stacks of vectors, complex stacks | BLAS, slabs of the stack on all threads |
 | other stacks of small ones; integers, bool; strides that BLAS cannot read; no BLAS | our blocked kernel (`gemm.py`) |
 | small integer products | `np.matmul` |
@@ -27,6 +28,8 @@ MANY, EACH = 8, 200**3
 SLAB = 200_000  # multiply-adds of a slab of a stack that BLAS multiplies
 # Elements of a float matrix that fit a processor's own caches: BLAS's loop is done before a second thread has started.
 VECTOR = 1 << 20
+# Results of a bool matrix times a vector up to which NumPy's loop, one row after the other, beats the blocked kernel.
+FEW = 16
 
 
 def matmul(a, b, dtype=None, own=False):
@@ -100,6 +103,8 @@ def _matrices_into(a, b, out, own):
         if matvec.fits(matrix):
             matvec.matvec(matrix, vector, out.reshape(-1))
             return out
+    if count == 1 and out.dtype.kind == "b" and min(m, n) == 1 and max(m, n) <= FEW and not own:
+        return np.matmul(a, b, out=out)
     if own or out.dtype.kind not in "fc" or not blas.has_gemm(out.dtype):
         return own_matmul(a, b, out)
     if count >= MANY and (min(m, n) == 1 or out.dtype.kind == "c") and m * n * k <= EACH and out.size * k > SMALL:
