@@ -29,9 +29,11 @@ def _quiet():
 def kernels(monkeypatch):
     """Our kernels at every size."""
     monkeypatch.setattr(gather, "GATHER_CROSSOVER", 0)
+    monkeypatch.setattr(gather, "ROWS_CROSSOVER_BYTES", 0)
     monkeypatch.setattr(scatter, "SCATTER_CROSSOVER", 0)
     monkeypatch.setattr(select, "MASK_CROSSOVER", 0)
     monkeypatch.setattr(join, "JOIN_CROSSOVER_BYTES", 0)
+    monkeypatch.setattr(join, "CONCAT_CROSSOVER_BYTES", 0)
 
 
 def sample(dtype, shape, seed=0):

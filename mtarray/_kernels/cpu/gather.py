@@ -20,6 +20,7 @@ from .buckets import table
 from .driver import address, run
 
 GATHER_CROSSOVER = 20_000  # elements of the result
+ROWS_CROSSOVER_BYTES = 1 << 20  # of rows of 64 bytes or more, which NumPy copies at the speed of the cache
 SCATTER_CROSSOVER = 2_000  # elements of the values
 _STREAM_BYTES = 48 << 20  # results larger than this bypass the caches (1.5 times a 32 MiB L3)
 _CHUNK_BYTES = 1 << 16
@@ -260,14 +261,13 @@ def take(x, indices, axis=0):
     index = as_index(indices, x.shape[axis])
     shape = x.shape[:axis] + index.shape + x.shape[axis + 1 :]
     size = prod(shape)
-    if size < GATHER_CROSSOVER or x.size == 0:
+    item = prod(x.shape[axis + 1 :]) * x.itemsize
+    if size < GATHER_CROSSOVER or x.size == 0 or (item >= 64 and size * x.itemsize < ROWS_CROSSOVER_BYTES):
         # np.take would first copy an operand that is not contiguous, a view of 2^33 elements by a stride of 0 too.
         return np.take(x, index, axis=axis) if x.flags.c_contiguous else x[(slice(None),) * axis + (index,)]
     out = pool.empty(shape, x.dtype)
-    if axis == 0 and x.ndim > 1 and index.flags.c_contiguous:
-        item = prod(x.shape[1:]) * x.itemsize
-        if item and item % 64 == 0 and x[0].flags.c_contiguous:
-            return _run_rows(x, index, out, item)
+    if axis == 0 and x.ndim > 1 and item and item % 64 == 0 and index.flags.c_contiguous and x[0].flags.c_contiguous:
+        return _run_rows(x, index, out, item)
     return _run_gather(take_plan(x, index, axis), out)
 
 
