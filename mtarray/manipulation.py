@@ -205,7 +205,7 @@ def concat(arrays: Any, /, *, axis: int | None = 0, dtype: Any = None) -> Array:
 @engine
 def join(*arrays: Any, axis: int, dtype: Any) -> Any:
     """Arrays joined along an axis, converted to one dtype."""
-    if sum(a.nbytes for a in arrays) < _LARGE:
+    if sum(a.nbytes for a in arrays) < _JOINED:
         return np.concatenate(arrays, axis, dtype=dtype, casting="unsafe")
     if all(a.dtype is dtype for a in arrays):
         from ._kernels.cpu import join as joining
@@ -221,6 +221,7 @@ def join(*arrays: Any, axis: int, dtype: Any) -> Any:
 
 
 _LARGE = 1 << 18  # bytes from which a parallel copy pays
+_JOINED = 1 << 20  # the same for a join, which NumPy does by long copies
 
 
 def stack(arrays: Any, /, *, axis: int = 0) -> Array:
