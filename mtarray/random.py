@@ -1,5 +1,10 @@
 """Random numbers: NumPy's `Generator` surface on a counter-based generator, the same numbers for any number of threads.
 
+Of the methods of NumPy's `Generator` these are missing: `f`, `hypergeometric`, `logseries`, `multivariate_hypergeometric`,
+`noncentral_chisquare`, `noncentral_f`, `pareto`, `power`, `standard_cauchy`, `triangular`, `vonmises`, `wald`, `zipf`, and the attribute
+`bit_generator` (`state`, `spawn` and `jumped` are the generator's own). The functions on one hidden global generator (`seed`, `rand`,
+`normal`, ...) are left out.
+
 >>> import mtarray as xp
 >>> rng = xp.random.default_rng(7)
 >>> rng.integers(0, 10, size=4).shape
@@ -8,6 +13,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import operator
 from collections.abc import MutableSequence
@@ -17,11 +23,7 @@ import numpy as np
 
 from . import _array
 from ._array import Array, fresh, from_numpy, value, writable
-from ._config import config
 from ._dtypes import INTEGER_OR_BOOL, DType, dtype_of, float64, int64
-from ._kernels.cpu import random as _engine
-from ._kernels.cpu import random_shuffle as _shuffle
-from ._kernels.cpu.random_core import DENSE
 from ._random_arguments import (
     Size,
     axis_of,
@@ -41,7 +43,22 @@ from ._random_arguments import (
 )  # fmt: skip
 from ._random_state import Stream
 
-config.listen(lambda name, v: _engine.set_mode(v) if name == "kernels" else None)
+
+class _Later:
+    """A module of the engine, imported when it is first used: programs that draw no numbers do not pay for it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._module: Any = None
+
+    def __getattr__(self, attribute: str) -> Any:
+        if self._module is None:
+            self._module = importlib.import_module(f"{__package__}._kernels.cpu.{self._name}")
+        return getattr(self._module, attribute)
+
+
+_engine = _Later("random")
+_shuffle = _Later("random_shuffle")
 
 # Beyond this mean, a count could exceed int64 by chance (ten standard deviations are kept).
 _MOST_POISSON = float(2**63 - 1) - 10.0 * math.sqrt(2.0**63)
@@ -244,7 +261,8 @@ class Generator(Stream):
         if not a.any():
             raise ValueError("dirichlet: alpha must have a positive element")
         shape, _ = result_shape(size)
-        g = value(self._attempts("gamma", (*shape, a.size), float64, from_numpy(a)))
+        out = self._attempts("gamma", (*shape, a.size), float64, from_numpy(a))
+        g = writable(out, "dirichlet")
         total = g.sum(axis=-1, keepdims=True)
         with np.errstate(all="ignore"):
             g /= total
@@ -253,7 +271,7 @@ class Generator(Stream):
             rows = g.reshape(-1, a.size)
             rows[lost] = 0.0
             rows[lost, value(self.choice(a.size, lost.size, p=a / a.sum()))] = 1.0
-        return fresh(g)
+        return out
 
     # ------------------------------------------------------------------ counts
 
@@ -460,7 +478,7 @@ class Generator(Stream):
 
     def _dense(self, name: str, size: Size, dtype: Any, out: Array | None, loc: float = 0.0, scale: float = 1.0) -> Any:
         d = real_floating(dtype)
-        name = f"{name}_f32" if d.itemsize == 4 and f"{name}_f32" in DENSE else f"{name}_f64"
+        name = f"{name}_f32" if d.itemsize == 4 and f"{name}_f32" in _engine.random_core.DENSE else f"{name}_f64"
         shape, scalar = result_shape(size) if out is None else out_shape(out, d, size)
         key, counter = self._take(_engine.blocks(name, math.prod(shape)))
         if out is None:

@@ -1,6 +1,7 @@
 """Faults of the engine, of linear algebra, transforms, random numbers and NumPy's names that were found once: each stays found."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -210,3 +211,35 @@ def test_dot_products_of_bool_are_not_blocked() -> None:
         b[i] = True
         assert bool(xp.asarray(a) @ xp.asarray(b))
         assert (xp.asarray(np.stack([a, ~a])) @ xp.asarray(b)).tolist() == [True, False]
+
+
+def test_missing_distributions_are_named() -> None:
+    missing = {n for n in dir(np.random.Generator) if not n.startswith("_")} - set(dir(xp.random.Generator))
+    text = (xp.random.__doc__ or "").partition("are missing:")[2].partition("`state`")[0]
+    assert set(re.findall(r"`(\w+)`", text)) == missing
+
+
+def test_import_brings_no_engine() -> None:
+    """Nothing of the engine is loaded before it is wanted; what is loaded later follows the settings made before."""
+    source = """
+import sys
+import mtarray as xp
+print(sorted(m for m in sys.modules if m.startswith("mtarray._kernels.cpu")))
+xp.config(kernels="numba")
+xp.random.default_rng(0).random()
+from mtarray._kernels.cpu import random
+print(random.SMALL)
+xp.config(kernels="auto")
+print(random.SMALL)
+"""
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.split("\n") == ["[]", "-1", "2048", ""]
+
+
+def test_dirichlet_divides_its_own_memory() -> None:
+    rng = xp.random.default_rng(5)
+    out = rng.dirichlet([1e-300, 1e-300, 2.0], 1000)
+    assert xp.allclose(xp.sum(out, axis=-1), xp.ones(1000))
+    lost = rng.dirichlet([1e-300, 1e-300], 100)
+    assert {row[0] for row in lost.tolist()} == {0.0, 1.0}
+    assert rng.dirichlet([1.0, 2.0]).flags.writeable

@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 
+from .. import settings
 from . import pool, random_core
 
 SMALL = 2048  # set to -1 (kernels only) or a huge number (NumPy only) by `set_mode`
@@ -284,3 +285,6 @@ def _search(u, p, ratio, shift):
 def words(key, counter, n):
     """n raw 32-bit words as uint32, four of each block."""
     return integers(key, counter, (n,), np.uint32, 0, 1 << 32)
+
+
+settings.follow("kernels", set_mode)
