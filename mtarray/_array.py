@@ -205,9 +205,19 @@ class Array:
         """The elements as nested lists of Python numbers."""
         return value(self).tolist()
 
-    def tobytes(self) -> bytes:
-        """The elements in C order as bytes."""
-        return value(self).tobytes()
+    def tobytes(self, order: str = "C") -> bytes:
+        """The elements in C (or Fortran: "F") order as bytes."""
+        return value(self).tobytes(order)
+
+    def tofile(self, fid: Any, sep: str = "", format: str = "%s") -> None:
+        """Write the elements in C order to a file: their bytes, or with `sep` their text."""
+        value(self).tofile(fid, sep, format)
+
+    @property
+    def data(self) -> memoryview:
+        """The window as a buffer."""
+        self._storage.shared = True
+        return value(self)[...].data
 
     def __bool__(self) -> bool:
         return bool(self._single("bool"))
@@ -336,9 +346,23 @@ class Array:
         back = _strides.inverse_permutation(axes)
         return _permuted(xp.asarray(_permuted(self, axes), copy=True), back)
 
-    def astype(self, dtype: Any, copy: bool = True, device: Any = None) -> Array:
-        """The elements converted to `dtype`; the array itself if nothing changes and `copy=False`."""
-        return xp.astype(self, dtype, copy=copy, device=device)
+    def astype(
+        self, dtype: Any, order: str = "C", casting: str = "unsafe", subok: bool = True, copy: bool = True, *, device: Any = None
+    ) -> Array:
+        """The elements converted to `dtype`; the array itself if nothing changes and `copy=False`.
+
+        order: of the elements in memory, as in `copy`. casting: TypeError for what is no such cast ("safe", "same_kind", ...).
+        """
+        if casting != "unsafe" and not np.can_cast(self._dtype, dtype_of(dtype), casting):  # type: ignore[arg-type]
+            raise TypeError(f"astype: {self._dtype} to {dtype_of(dtype)} is not a cast of the kind {casting!r}")
+        if order == "C" or len(self._shape) < 2:
+            return xp.astype(self, dtype, copy=copy, device=device)
+        axes = _order_of_axes(self, order)
+        x = _permuted(self, axes)
+        if order != "K" and not _strides.is_contiguous(x._shape, x._strides):
+            copy = True
+        out = xp.astype(x, dtype, copy=copy, device=device)
+        return self if out is x else _permuted(out, _strides.inverse_permutation(axes))
 
     def reshape(self, *shape: Any, copy: bool | None = None, order: str = "C") -> Array:
         """The elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`; a view where strides allow."""
@@ -373,81 +397,128 @@ class Array:
         """One dimension, always a copy."""
         return self.reshape(-1, order=order).copy()
 
-    def view(self) -> Array:
-        """Another window of the same shape on the same storage."""
-        return _window(self, self._shape, self._strides, self._offset)
+    def view(self, dtype: Any = None) -> Array:
+        """Another window on the same storage; with `dtype`, its bytes read as elements of that type.
+
+        Between types of different sizes the last axis, which must be contiguous, becomes longer or shorter. ValueError where that
+        cannot be; TypeError for `bool`, which not every byte is.
+        """
+        if dtype is None or dtype_of(dtype) is self._dtype:
+            return _window(self, self._shape, self._strides, self._offset)
+        return _reinterpreted(self, dtype_of(dtype))
 
     def fill(self, value: Any) -> None:
         """Write one value into every element."""
         self[...] = value
 
-    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
-        """See `mtarray.sum`."""
-        return xp.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
+    def sum(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+    ) -> Array:
+        """See `mtarray.sum`; elements where `where` is false count 0, `initial` is added."""
+        total = xp.sum(_chosen(self, where, 0, "sum"), axis=axis, dtype=dtype, keepdims=keepdims)
+        return _delivered(total if initial is None else total + initial, out, "sum")
 
-    def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Array:
-        """See `mtarray.prod`."""
-        return xp.prod(self, axis=axis, dtype=dtype, keepdims=keepdims)
+    def prod(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+    ) -> Array:
+        """See `mtarray.prod`; elements where `where` is false count 1, the product is multiplied by `initial`."""
+        product = xp.prod(_chosen(self, where, 1, "prod"), axis=axis, dtype=dtype, keepdims=keepdims)
+        return _delivered(product if initial is None else product * initial, out, "prod")
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Array:
-        """See `mtarray.mean`."""
-        return xp.mean(self, axis=axis, keepdims=keepdims)
+    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Array:
+        """See `mtarray.mean`; computed in `dtype` if one is given."""
+        return _delivered(_computed_in(dtype, self, xp.mean, axis=axis, keepdims=keepdims), out, "mean")
 
-    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: float | None = None) -> Array:
-        """See `mtarray.var`; `ddof` is NumPy's name of `correction`."""
-        return xp.var(self, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+    def var(
+        self,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        correction: float | None = None,
+    ) -> Array:
+        """See `mtarray.var`; `ddof` is NumPy's name of `correction`; computed in `dtype` if one is given."""
+        k = ddof if correction is None else correction
+        return _delivered(_computed_in(dtype, self, xp.var, axis=axis, correction=k, keepdims=keepdims), out, "var")
 
-    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False, *, correction: float | None = None) -> Array:
-        """See `mtarray.std`; `ddof` is NumPy's name of `correction`."""
-        return xp.std(self, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+    def std(
+        self,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        correction: float | None = None,
+    ) -> Array:
+        """See `mtarray.std`; `ddof` is NumPy's name of `correction`; computed in `dtype` if one is given."""
+        k = ddof if correction is None else correction
+        return _delivered(_computed_in(dtype, self, xp.std, axis=axis, correction=k, keepdims=keepdims), out, "std")
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Array:
-        """See `mtarray.max`."""
-        return xp.max(self, axis=axis, keepdims=keepdims)
+    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Array:
+        """See `mtarray.max`; not below `initial`, which `where` needs."""
+        return _delivered(_extremum(self, "max", "maximum", axis, keepdims, initial, where), out, "max")
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Array:
-        """See `mtarray.min`."""
-        return xp.min(self, axis=axis, keepdims=keepdims)
+    def min(self, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Array:
+        """See `mtarray.min`; not above `initial`, which `where` needs."""
+        return _delivered(_extremum(self, "min", "minimum", axis, keepdims, initial, where), out, "min")
 
-    def any(self, axis: Any = None, keepdims: bool = False) -> Array:
-        """See `mtarray.any`."""
-        return xp.any(self, axis=axis, keepdims=keepdims)
+    def any(self, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Array:
+        """See `mtarray.any`, among the elements where `where` is true."""
+        return _delivered(xp.any(_chosen(self, where, 0, "any"), axis=axis, keepdims=keepdims), out, "any")
 
-    def all(self, axis: Any = None, keepdims: bool = False) -> Array:
-        """See `mtarray.all`."""
-        return xp.all(self, axis=axis, keepdims=keepdims)
+    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Array:
+        """See `mtarray.all`, among the elements where `where` is true."""
+        return _delivered(xp.all(_chosen(self, where, 1, "all"), axis=axis, keepdims=keepdims), out, "all")
 
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Array:
+    def argmax(self, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Array:
         """See `mtarray.argmax`."""
-        return xp.argmax(self, axis=axis, keepdims=keepdims)
+        return _delivered(xp.argmax(self, axis=axis, keepdims=keepdims), out, "argmax")
 
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Array:
+    def argmin(self, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Array:
         """See `mtarray.argmin`."""
-        return xp.argmin(self, axis=axis, keepdims=keepdims)
+        return _delivered(xp.argmin(self, axis=axis, keepdims=keepdims), out, "argmin")
 
-    def argsort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Array:
-        """See `mtarray.argsort`."""
-        return xp.argsort(self, axis=axis, descending=descending, stable=stable)
+    def argsort(
+        self, axis: int | None = -1, kind: Any = None, order: None = None, *, descending: bool = False, stable: bool | None = True
+    ) -> Array:
+        """See `mtarray.argsort`; `kind`, NumPy's choice of algorithm, changes nothing: the sort is stable."""
+        _no_fields(order, "argsort")
+        x, along = (self, axis) if axis is not None else (self.reshape(-1), 0)
+        return xp.argsort(x, axis=along, descending=descending, stable=stable is not False)
 
-    def sort(self, axis: int = -1) -> None:
-        """Sort in place along `axis`."""
+    def sort(self, axis: int = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> None:
+        """Sort in place along `axis`; `kind`, NumPy's choice of algorithm, changes nothing."""
+        _no_fields(order, "sort")
         self[...] = xp.sort(self, axis=axis)
 
-    def cumsum(self, axis: int | None = None, dtype: Any = None) -> Array:
+    def partition(self, kth: Any, axis: int = -1, kind: Any = None, order: None = None) -> None:
+        """Rearrange in place as `mtarray.partition` does."""
+        _no_fields(order, "partition")
+        self[...] = xp.partition(self, kth, axis)
+
+    def argpartition(self, kth: Any, axis: int | None = -1, kind: Any = None, order: None = None) -> Array:
+        """See `mtarray.argpartition`."""
+        _no_fields(order, "argpartition")
+        return xp.argpartition(self, kth, axis)
+
+    def cumsum(self, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
         """Running sums along `axis` (None: of the flattened array)."""
-        return xp.cumsum(self, axis=axis, dtype=dtype)
+        return _delivered(xp.cumsum(self, axis=axis, dtype=dtype), out, "cumsum")
 
-    def cumprod(self, axis: int | None = None, dtype: Any = None) -> Array:
+    def cumprod(self, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
         """Running products along `axis` (None: of the flattened array)."""
-        return xp.cumprod(self, axis=axis, dtype=dtype)
+        return _delivered(xp.cumprod(self, axis=axis, dtype=dtype), out, "cumprod")
 
-    def clip(self, min: Any = None, max: Any = None) -> Array:
+    def clip(self, min: Any = None, max: Any = None, out: Any = None) -> Array:
         """See `mtarray.clip`."""
-        return xp.clip(self, min, max)
+        return _delivered(xp.clip(self, min, max), out, "clip")
 
-    def round(self, decimals: int = 0) -> Array:
+    def round(self, decimals: int = 0, out: Any = None) -> Array:
         """Rounded to `decimals` places, halves to even."""
-        return xp.around(self, decimals)
+        return _delivered(xp.around(self, decimals), out, "round")
 
     def conj(self) -> Array:
         """See `mtarray.conj`."""
@@ -455,25 +526,46 @@ class Array:
 
     conjugate = conj
 
-    def dot(self, other: Any) -> Array:
+    def dot(self, other: Any, out: Any = None) -> Array:
         """See `mtarray.dot`."""
-        return xp.dot(self, other)
+        return _delivered(xp.dot(self, other), out, "dot")
 
     def nonzero(self) -> tuple[Array, ...]:
         """See `mtarray.nonzero`."""
         return xp.nonzero(self)
 
-    def take(self, indices: Any, axis: int | None = None) -> Array:
-        """Elements along `axis` (None: of the flattened array) at integer `indices`."""
-        return xp.take(xp.reshape(self, (-1,)), indices, axis=0) if axis is None else xp.take(self, indices, axis=axis)
+    def take(self, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Array:
+        """Elements along `axis` (None: of the flattened array) at integer `indices`; those beyond raise IndexError, or with `mode` "wrap"
+        are counted modulo the length, or with "clip" stand for the nearest end."""
+        x, along = (xp.reshape(self, (-1,)), 0) if axis is None else (self, _strides.axis_of(axis, len(self._shape)))
+        if mode in ("wrap", "clip"):
+            n = x._shape[along]
+            indices = xp.asarray(indices)
+            indices = indices % n if mode == "wrap" else xp.clip(indices, 0, n - 1)
+        elif mode != "raise":
+            raise ValueError(f"take: mode={mode!r} must be 'raise', 'wrap' or 'clip'")
+        return _delivered(xp.take(x, indices, axis=along), out, "take")
+
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """See `mtarray.put`."""
+        xp.put(self, indices, values, mode)
+
+    def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Array:
+        """See `mtarray.compress`."""
+        return _delivered(xp.compress(xp.asarray(condition), self, axis), out, "compress")
+
+    def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> Array:
+        """See `mtarray.choose`."""
+        return _delivered(xp.choose(self, choices, mode=mode), out, "choose")
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Array:
         """See `mtarray.repeat`."""
         return xp.repeat(self, repeats, axis=axis)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-        """See `mtarray.trace`."""
-        return xp.trace(self, offset=offset, axis1=axis1, axis2=axis2)
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Array:
+        """See `mtarray.trace`; summed in `dtype` if one is given."""
+        x = self if dtype is None else self.diagonal(offset, axis1, axis2).astype(dtype)
+        return _delivered(xp.trace(x, offset=offset, axis1=axis1, axis2=axis2) if dtype is None else x.sum(-1, dtype), out, "trace")
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
         """See `mtarray.diagonal`."""
@@ -483,9 +575,9 @@ class Array:
         """See `mtarray.searchsorted`."""
         return xp.searchsorted(self, xp.asarray(v) if isinstance(v, (list, tuple)) else v, side=side, sorter=sorter)
 
-    def ptp(self, axis: Any = None, keepdims: bool = False) -> Array:
+    def ptp(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Array:
         """Maximum minus minimum."""
-        return xp.ptp(self, axis=axis, keepdims=keepdims)
+        return _delivered(xp.ptp(self, axis=axis, keepdims=keepdims), out, "ptp")
 
     def __divmod__(self, other: Any, /) -> tuple[Array, Array]:
         return self // other, self % other
@@ -722,6 +814,82 @@ def from_numpy(array: Any, copy: bool | None = None, where: str = "asarray") -> 
     out._offset = -low
     out._whole = -1
     out._view_of = None
+    return out
+
+
+# ---------------------------------------------------------------------- what NumPy's methods share
+
+
+def _delivered(result: Array, out: Any, where: str) -> Any:
+    """`result`, or `out` with the result written into it. Its shape must be that of the result, its dtype of the same kind or a wider."""
+    if out is None:
+        return result
+    if out.__class__ is not Array and not isinstance(out, np.ndarray):
+        raise TypeError(f"{where}: out must be an array, not {out!r:.60} of type {type(out).__name__}")
+    if out.shape != result._shape:
+        raise ValueError(f"{where}: out has shape {out.shape}, the result {result._shape}")
+    if not np.can_cast(result._dtype, out.dtype, "same_kind"):
+        raise TypeError(f"{where}: the result has dtype {result._dtype}, which cannot be written into an array of {out.dtype}")
+    out[...] = result if out.__class__ is Array else value(result)
+    return out
+
+
+def _chosen(x: Array, where: Any, neutral: Any, name: str) -> Array:
+    """`x` with `neutral` where the condition `where` is false."""
+    if where is True:
+        return x
+    out = xp.where(xp.asarray(where, dtype="bool"), x, neutral)
+    if out._shape != x._shape:
+        raise ValueError(f"{name}: where has shape {np.shape(where)}, which cannot be broadcast to {x._shape}")
+    return out
+
+
+def _extremum(x: Array, name: str, pair: str, axis: Any, keepdims: bool, initial: Any, where: Any) -> Array:
+    if initial is None:
+        if where is not True:
+            raise ValueError(f"{name}: where= needs initial=, the result of no elements")
+        return getattr(xp, name)(x, axis=axis, keepdims=keepdims)
+    x = _chosen(x, where, initial, name)
+    if 0 not in x._shape:
+        return getattr(xp, pair)(getattr(xp, name)(x, axis=axis, keepdims=keepdims), initial)
+    axes = _strides.axes_of(axis, len(x._shape))
+    shape = tuple([1 if i in axes else n for i, n in enumerate(x._shape) if keepdims or i not in axes])
+    return xp.full(shape, initial, dtype=x._dtype)
+
+
+def _computed_in(dtype: Any, x: Array, function: Any, **kwargs: Any) -> Array:
+    if dtype is None:
+        return function(x, **kwargs)
+    d = dtype_of(dtype)
+    return function(x.astype(d, copy=False), **kwargs).astype(d, copy=False)
+
+
+def _no_fields(order: Any, where: str) -> None:
+    if order is not None:
+        raise TypeError(f"{where}: order={order!r} names fields of a record, which arrays of numbers do not have")
+
+
+def _reinterpreted(x: Array, d: DType) -> Array:
+    """The bytes of `x` as elements of another type."""
+    if d.kind == "b":
+        raise TypeError(f"view: the bytes of {x._dtype} are not all booleans; compare with 0 instead")
+    old, new = x._dtype.itemsize, d.itemsize
+    shape, strides, offset = x._shape, x._strides, x._offset
+    if old != new:
+        if not shape or (strides[-1] != 1 and shape[-1] != 1):
+            raise ValueError(f"view: from {x._dtype} to {d} the last axis must be contiguous; shape {shape}, strides {strides} in elements")
+        if old > new:
+            k = old // new
+            shape, strides, offset = (*shape[:-1], shape[-1] * k), (*[s * k for s in strides[:-1]], 1), offset * k
+        else:
+            k = new // old
+            if shape[-1] % k or offset % k or any(s % k for s in strides[:-1]):
+                raise ValueError(f"view: the last axis of shape {shape} does not divide into elements of {d}, {k} of {x._dtype} each")
+            shape, strides, offset = (*shape[:-1], shape[-1] // k), (*[s // k for s in strides[:-1]], 1), offset // k
+    out = _window(x, shape, strides, offset)
+    out._dtype = d
+    if not value(out).flags.aligned:
+        raise ValueError(f"view: the memory is not aligned for {d}; use x.copy().view(...)")
     return out
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
+
 Shape = tuple[int, ...]
 
 
@@ -75,7 +77,7 @@ def axis_of(axis: Any, ndim: int, where: str = "axis") -> int:
     return i + ndim if i < 0 else i
 
 
-class AxisError(ValueError, IndexError):
+class AxisError(np.exceptions.AxisError):
     """An axis that the array does not have."""
 
 

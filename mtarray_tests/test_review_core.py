@@ -305,3 +305,152 @@ def test_dtype_of_concat() -> None:
             xp.concat([xp.ones(n), xp.ones(n)], dtype="float16")
         with pytest.raises(TypeError, match=r"concat: complex128 to float64 would drop imaginary parts"):
             xp.concat([xp.ones(n), xp.full(n, 1j)], dtype=xp.float64)
+
+
+# ---------------------------------------------------------------------- methods as NumPy calls them
+
+A = np.array([[3.0, -1.5, 2.0], [0.5, 7.0, -4.0]])
+I = np.array([[3, 1, 2], [0, 7, 4]], np.int16)
+W = A > 0
+
+METHODS: dict[str, Any] = {
+    "sum axis, None": lambda x: x.sum(0, None),
+    "sum axis, dtype": lambda x: x.sum(1, np.float32),
+    "sum initial": lambda x: x.sum(0, initial=10),
+    "sum where": lambda x: x.sum(1, where=W),
+    "sum positional": lambda x: x.sum(1, None, None, True, 5, W),
+    "prod where": lambda x: x.prod(0, where=W, initial=2),
+    "mean dtype": lambda x: x.mean(0, np.float32),
+    "mean keepdims": lambda x: x.mean(0, None, None, True),
+    "var None": lambda x: x.var(0, None),
+    "var positional": lambda x: x.var(0, np.float64, None, 1, True),
+    "std dtype": lambda x: x.std(1, dtype="float32", ddof=1),
+    "max initial": lambda x: x.max(0, initial=2),
+    "max where": lambda x: x.max(1, initial=-9, where=W),
+    "min where": lambda x: x.min(initial=9, where=~W),
+    "max of nothing": lambda x: x[:0].max(0, initial=1),
+    "max positional": lambda x: x.max(0, None, True),
+    "any where": lambda x: x.any(0, where=W),
+    "all where": lambda x: x.all(1, where=W),
+    "argmax keepdims": lambda x: x.argmax(0, keepdims=True),
+    "argsort kind": lambda x: x.argsort(0, "stable"),
+    "argsort flat": lambda x: x.argsort(None),
+    "cumsum dtype": lambda x: x.cumsum(1, np.float64),
+    "take wrap": lambda x: x.take([7, -8], 1, mode="wrap"),
+    "take clip": lambda x: x.take([[7, -8]], mode="clip"),
+    "compress": lambda x: x.compress([True, False, True], axis=1),
+    "trace dtype": lambda x: x.trace(dtype=np.float64),
+    "astype order": lambda x: x.astype("float32", "F"),
+    "astype casting": lambda x: x.astype("complex128", casting="safe"),
+    "view bytes": lambda x: x.view(np.uint8),
+    "view backwards": lambda x: x[::-1].view(f"u{x.itemsize}"),
+    "view wider": lambda x: x.reshape(-1).view(np.complex128 if x.itemsize == 8 else np.int32),
+    "tobytes F": lambda x: np.frombuffer(x.tobytes("F"), np.uint8),
+    "data": lambda x: np.asarray(x.data),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("a", [A, I], ids=["float64", "int16"])
+def test_signatures_are_numpys(name: str, a: Any) -> None:
+    got, want = METHODS[name](xp.asarray(a, copy=True)), METHODS[name](a)
+    assert got.dtype == want.dtype
+    assert got.shape == want.shape
+    np.testing.assert_allclose(np.asarray(got), want, rtol=1e-6)
+
+
+OUT: dict[str, Any] = {
+    "sum": lambda x, out: x.sum(0, None, out),
+    "mean": lambda x, out: x.mean(0, None, out),
+    "var": lambda x, out: x.var(0, out=out),
+    "std": lambda x, out: x.std(0, out=out),
+    "max": lambda x, out: x.max(0, out),
+    "min": lambda x, out: x.min(0, out),
+    "prod": lambda x, out: x.prod(0, out=out),
+    "take": lambda x, out: x.take([2, 0, 1], out=out),
+    "clip": lambda x, out: x[0].clip(0, 2, out),
+    "round": lambda x, out: x[0].round(0, out),
+    "cumsum": lambda x, out: x[0].cumsum(0, None, out),
+}
+
+
+@pytest.mark.parametrize("name", OUT)
+def test_results_go_to_out(name: str) -> None:
+    want = OUT[name](A, np.zeros(3))
+    out = xp.zeros(6)[::2]
+    assert OUT[name](xp.asarray(A), out) is out
+    np.testing.assert_allclose(np.asarray(out), want)
+    theirs = np.zeros(3)
+    assert OUT[name](xp.asarray(A), theirs) is theirs
+    np.testing.assert_allclose(theirs, want)
+    with pytest.raises(ValueError, match=r"out has shape \(4,\), the result \(3,\)"):
+        OUT[name](xp.asarray(A), xp.zeros(4))
+    with pytest.raises(TypeError, match=r"float64, which cannot be written into an array of int64"):
+        OUT[name](xp.asarray(A), xp.zeros(3, dtype=xp.int64))
+    with pytest.raises(TypeError, match=r"out must be an array"):
+        OUT[name](xp.asarray(A), "here")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: x.mean(0, where=W), TypeError, "where"),
+        (lambda x: x.max(where=W), ValueError, "where= needs initial="),
+        (lambda x: x.sum(where=np.ones((2, 2, 3), bool)), ValueError, "cannot be broadcast"),
+        (lambda x: x.sort(order="f"), TypeError, "fields"),
+        (lambda x: x.astype("int8", casting="safe"), TypeError, "not a cast of the kind 'safe'"),
+        (lambda x: x.astype("int8", False), ValueError, "order=False"),
+        (lambda x: x.view(bool), TypeError, "not all booleans"),
+        (lambda x: x.T.view("int8"), ValueError, "contiguous"),
+        (lambda x: x.view("complex128"), ValueError, "does not divide"),
+        (lambda x: x.take([0], mode="never"), ValueError, "mode='never'"),
+        (lambda x: x.sum(axis=5), np.exceptions.AxisError, "out of bounds"),
+    ],
+)
+def test_what_methods_refuse(call: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        call(xp.asarray(A))
+
+
+def test_views_of_other_types_share_memory() -> None:
+    x = xp.asarray(A, copy=True)
+    x.view(xp.uint64)[0, 0] = 0
+    assert float(x[0, 0]) == 0
+    x.view(xp.uint8)[...] = 0
+    assert not bool(xp.any(x))
+    z = xp.asarray([1 + 2j, 3 + 4j])
+    same(z.view(xp.float64), np.array([1.0, 2, 3, 4]))
+    same(z[1:].view(xp.float64), np.array([3.0, 4]))
+    same(z.view(xp.float64)[2:].view(xp.complex128), np.array([3 + 4j]))
+    with pytest.raises(ValueError, match="divide"):
+        z.view(xp.float64)[1:3].view(xp.complex128)
+    assert not xp.broadcast_to(x, (2, 2, 3)).view(xp.int64).flags.writeable
+
+
+def test_methods_that_write() -> None:
+    a, x = A.copy(), xp.asarray(A, copy=True)
+    for v in (a, x):
+        v.put([0, -1], [9.0, 8.0])
+        v.sort(0, "stable")
+        v.T.sort(kind="quicksort")
+        v.put([7], 1.5, mode="wrap")
+    same(x, a)
+    x.partition(1, axis=1)
+    assert bool(xp.all(x[:, :1] <= x[:, 1:2]))
+    assert bool(xp.all(x[:, 1:2] <= x[:, 2:]))
+    order = xp.asarray(A).argpartition(1, axis=1)
+    same(xp.take_along_axis(xp.asarray(A), order, 1)[:, 1], np.sort(A, 1)[:, 1])
+    same(xp.asarray([1, 0, 1]).choose([[1, 2, 3], [4, 5, 6]]), np.array([1, 0, 1]).choose([[1, 2, 3], [4, 5, 6]]))
+
+
+def test_tofile(tmp_path: Path) -> None:
+    xp.asarray(A).T.tofile(tmp_path / "a.bin")
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "a.bin"), A.T.ravel())
+
+
+def test_orders_of_astype() -> None:
+    x = xp.asarray(A)
+    assert x.astype("float32", "F").flags.f_contiguous
+    assert x.T.astype("float32", "K").flags.f_contiguous
+    assert x.astype("float64", "K", copy=False) is x
+    assert x.astype("float64", "F", copy=False).flags.f_contiguous
