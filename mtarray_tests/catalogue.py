@@ -25,6 +25,8 @@ ROUNDED = frozenset(
 )
 # Complex arithmetic: the order of operations differs.
 ROUNDED_COMPLEX = frozenset("multiply divide reciprocal square sqrt abs sign".split())
+# Of two zeros of different sign these may return either; the zeros of all others have the sign that the standard, or NumPy, gives them.
+EITHER_ZERO = frozenset("maximum minimum fmax fmin".split())
 
 
 def values(dtype: Any, size: int = 8, seed: int = 0) -> np.ndarray:
@@ -74,6 +76,29 @@ def operands(op: Elementwise, dtype: Any, size: int) -> list[np.ndarray]:
     return out
 
 
+# Dtypes that meet: of both signs, of integers and floats whose promotion needs a third dtype, of bool and each kind.
+MIXED = [
+    tuple(map(np.dtype, pair.split()))
+    for pair in (
+        "int64 uint64", "uint64 int64", "int64 float32", "int8 uint8", "bool float32", "bool int8", "float64 complex64", "int16 complex64",
+        "uint64 float32", "float32 float64", "int32 uint16", "bool complex128", "uint8 int64", "complex64 complex128",
+    )
+]  # fmt: skip
+
+
+def mixed_operands(name: str, first: Any, second: Any) -> list[np.ndarray]:
+    """Operands of two dtypes, valid ones."""
+    x, y = values(first, 40, seed=1), np.roll(values(second, 40, seed=2), 3)
+    if name in ("pow", "float_power"):
+        if "c" in x.dtype.kind + y.dtype.kind:  # as in `operands`
+            x, y = [np.where(np.isfinite(v) & (np.abs(v) < 3) & (np.abs(v) > 0.1), v, 1).astype(v.dtype) for v in (x, y)]
+        elif y.dtype.kind in "iu":
+            y = (y % y.dtype.type(7)).astype(y.dtype)
+    if name.startswith("logaddexp"):  # where the sum of exponentials is near 1 both tiers lose digits of the logarithm
+        x, y = [v if v.dtype.kind in "bu" else np.maximum(v, 0) for v in (x, y)]
+    return [x, y]
+
+
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "contiguous": lambda a: a,
     "reversed": lambda a: a[::-1],
@@ -95,11 +120,14 @@ def tolerance(name: str, dtype: Any) -> float:
     return 8 if d.kind == "c" and name in ROUNDED_COMPLEX else 0
 
 
-def assert_close(actual: Any, expected: Any, ulps: float, context: str = "") -> None:
-    """Same shape, dtype, NaN and infinities, and values within `ulps` (normwise for complex)."""
+def assert_close(actual: Any, expected: Any, ulps: float, context: str = "", zeros: bool = False) -> None:
+    """Same shape, dtype, NaN and infinities, and values within `ulps` (normwise for complex); `zeros`: real zeros of the same sign."""
     a, e = np.asarray(actual), np.asarray(expected)
     assert a.shape == e.shape, f"{context}: shape {a.shape}, expected {e.shape}"
     assert a.dtype == e.dtype, f"{context}: dtype {a.dtype}, expected {e.dtype}"
+    if zeros and a.dtype.kind == "f":
+        turned = (a == 0) & (e == 0) & (np.signbit(a) != np.signbit(e))
+        assert not np.any(turned), f"{context}: {_first(a, e, turned)}"
     if a.dtype.kind not in "fc" or ulps == 0:
         same = (a == e) | ((a != a) & (e != e))
         if a.dtype.kind == "c":
@@ -134,6 +162,6 @@ def _first(a: np.ndarray, e: np.ndarray, wrong: np.ndarray) -> str:
 
 
 __all__ = [
-    "ALL", "COMPLEX", "DTYPES", "ELEMENTWISE", "FLOATING", "LAYOUTS", "REDUCTIONS", "SCANS", "assert_close", "operands", "tolerance",
-    "values", "xp",
+    "ALL", "COMPLEX", "DTYPES", "EITHER_ZERO", "ELEMENTWISE", "FLOATING", "LAYOUTS", "MIXED", "REDUCTIONS", "ROUNDED", "SCANS",
+    "assert_close", "mixed_operands", "operands", "tolerance", "values", "xp",
 ]  # fmt: skip
