@@ -758,8 +758,9 @@ def from_owned(array: Any) -> Array:
 
 def _has_odd_bools(array: Any) -> bool:
     """Whether a byte of a boolean ndarray is neither 0 nor 1, which NumPy takes for true here and for a number there."""
-    once = array[tuple([slice(0, 1) if s == 0 else slice(None) for s in array.strides])]
-    return bool(once.view(np.uint8).max(initial=0) > 1)
+    if not array.flags.c_contiguous:
+        array = array[tuple([slice(0, 1) if s == 0 else slice(None) for s in array.strides])]  # what is repeated counts once
+    return bool(np.maximum.reduce(array.view(np.uint8), axis=None, initial=0) > 1)
 
 
 def _normal_bools(array: Any) -> Any:

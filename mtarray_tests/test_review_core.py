@@ -294,6 +294,8 @@ def test_integer_linspace_rounds_down() -> None:
             for endpoint in (True, False):
                 same(xp.linspace(*args, dtype=dtype, endpoint=endpoint), np.linspace(*args, dtype=dtype, endpoint=endpoint))
     same(xp.linspace(xp.asarray([-3, 0]), 2, 4, dtype=xp.int64), np.linspace([-3, 0], 2, 4, dtype=np.int64))
+    same(xp.pad(xp.asarray([3, -3]), 3, mode="linear_ramp"), np.pad([3, -3], 3, mode="linear_ramp"))
+    np.testing.assert_allclose(np.asarray(xp.geomspace(1, 1j, 4)), np.geomspace(1, 1j, 4))
 
 
 def test_dtype_of_concat() -> None:

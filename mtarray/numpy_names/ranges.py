@@ -6,32 +6,16 @@ from typing import Any
 
 from .._array import Array
 from .._dtypes import DType, dtype_of, float64, int64, promote
-from ..creation import arange, eye, full
-from ..elementwise import add, divide, equal, floor, greater_equal, log10, logical_or, multiply, pow, sign, subtract
+from ..creation import arange, eye, full, linspace
+from ..elementwise import divide, equal, greater_equal, log10, logical_or, multiply, pow, sign
 from ..manipulation import flip, moveaxis, reshape, stack
 from ..utility import any as _any
 from ._operands import operand, refuse_if_strict
 
 
 def line(start: Array, stop: Array, num: int, endpoint: bool = True, dtype: DType | None = None) -> Array:
-    """`num` evenly spaced values between arrays that broadcast, along a new first axis; integer dtypes round down."""
-    steps = num - 1 if endpoint else num
-    d = promote(start.dtype, stop.dtype, float64) if dtype is None else promote(dtype, float64)
-    start, stop = start.astype(d, copy=False), stop.astype(d, copy=False)
-    span = subtract(stop, start)
-    i = reshape(arange(num, dtype=float64, device=span.device), (num,) + (1,) * span.ndim)
-    if steps > 0:
-        step = divide(span, float(steps))
-        # A step that underflows to 0 would lose the span.
-        out = multiply(i, step) if not bool(_any(equal(step, 0))) else multiply(divide(i, float(steps)), span)
-    else:
-        out = multiply(i, span)
-    out = add(out, start)
-    if endpoint and num > 1:
-        out[-1, ...] = stop
-    if dtype is None:
-        return out
-    return (floor(out) if dtype.kind in "iu" else out).astype(dtype, copy=False)
+    """`num` evenly spaced values between arrays that broadcast, along a new first axis, float64 or complex unless `dtype` is given."""
+    return linspace(start, stop, num, endpoint=endpoint, dtype=dtype)
 
 
 def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Array:
