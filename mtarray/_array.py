@@ -981,6 +981,8 @@ def _as_index(item: Any) -> Any:
         raise IndexError(
             f"cannot index with {item!r} of type {type(item).__name__}: use integers, slices, ..., None, and integer or boolean arrays"
         )
+    if out.dtype.kind == "b" and item.__class__ is not Array and _has_odd_bools(out):
+        out = _normal_bools(out)
     if out.dtype.kind not in "iub":
         raise IndexError(f"an index array must be of integers or booleans, not {out.dtype}")
     return out

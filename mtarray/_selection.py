@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import _array
-from ._array import Array, fresh, value, writable
+from ._array import Array, fresh, from_numpy, value, writable
 from ._config import is_strict
 from ._dispatch import run_quietly
 from ._dtypes import WEAK_KIND, promote, same_kind, standard_promotion
@@ -56,8 +56,11 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
     target = writable(x, "assignment")
     if item.__class__ is Array:
         source = value(item)
-    elif item.__class__ in WEAK_KIND or isinstance(item, (np.ndarray, np.generic)):
+    elif item.__class__ in WEAK_KIND or isinstance(item, np.generic):
         source = item
+    elif isinstance(item, np.ndarray):
+        # Kernels want memory as ours is: aligned, of native byte order, booleans of 0 and 1.
+        source = value(from_numpy(item)) if item.dtype.kind == "b" or not (item.dtype.isnative and item.flags.aligned) else item
     else:
         try:  # asarray checks the bounds of sequences
             source = value(_array.xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None))

@@ -456,3 +456,26 @@ def test_orders_of_astype() -> None:
     assert x.T.astype("float32", "K").flags.f_contiguous
     assert x.astype("float64", "K", copy=False) is x
     assert x.astype("float64", "F", copy=False).flags.f_contiguous
+
+
+@pytest.mark.parametrize("n", [8, LARGE])
+def test_odd_memory_in_assignments_and_indices(n: int) -> None:
+    m = odd_bools(n)
+    want = np.arange(n) % 4 > 0
+    x = xp.zeros(n, dtype=xp.bool)
+    x[...] = m
+    assert np.asarray(x).view(np.uint8).max() == 1
+    same(x, want)
+    x = xp.arange(n)
+    same(x[m], np.arange(n)[want])
+    x[m] = 0
+    same(x, np.where(want, 0, np.arange(n)))
+    swapped = np.arange(float(n)).astype(">f8" if np.little_endian else "<f8")
+    misaligned = np.frombuffer(b"\0" + np.arange(float(n)).tobytes(), np.float64, offset=1)
+    for source in (swapped, misaligned):
+        for key in (slice(None), np.ones(n, bool), np.arange(n)):
+            y = xp.zeros(n)
+            y[key] = source
+            same(y, np.arange(float(n)))
+        same(xp.asarray(source) + 0, np.arange(float(n)))
+        same(xp.add(xp.zeros(n), source), np.arange(float(n)))
