@@ -201,7 +201,7 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
         check_strict(op, key)
     if op.validate is not None:
         op.validate(*map(np.asarray, ins))
-    if plan.direct and 4 * size < plan.limit:  # `_general` looks closer at larger ones
+    if plan.direct and size < plan.limit:
         token = set_errors(QUIET)
         try:
             result = plan.twin(*ins)
