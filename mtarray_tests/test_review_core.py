@@ -235,6 +235,9 @@ def test_indices_out_of_bounds_are_named_alike() -> None:
                     x[index]
                 with pytest.raises(IndexError, match=f"index {i} is out of bounds for axis 0 with size {n}"):
                     x[index] = 1
+            for take in (lambda x, i: xp.take(x, i), lambda x, i: xp.take_along_axis(x, i, 0), lambda x, i: x.take(i)):
+                with pytest.raises(IndexError, match=f"index {i} is out of bounds for axis 0 with size {n}"):
+                    take(x, xp.full(n, i))
     y = xp.reshape(xp.arange(LARGE), (2, -1))
     with pytest.raises(IndexError, match="index 2 is out of bounds for axis 0 with size 2"):
         y[xp.full(LARGE, 2), xp.full(LARGE, 0)]
