@@ -280,6 +280,17 @@ def _settle(r: Any, d: DType, ins: list[Any]) -> Any:
     return r
 
 
+def _widened(a: Any, shape: tuple[int, ...]) -> Any:
+    """`np.broadcast_to`, in a tenth of its time for the arrays that lie in C order."""
+    if a.shape == shape:
+        return a
+    if not a.flags.c_contiguous or 0 in shape:
+        return np.broadcast_to(a, shape)
+    lead = len(shape) - a.ndim
+    strides = (0,) * lead + tuple([0 if n != m else s for n, m, s in zip(a.shape, shape[lead:], a.strides)])
+    return _ndarray(shape, a.dtype, a, 0, strides)
+
+
 def _run_kernel(op: Any, plan: Any, ins: list[Any], shape: Any, order: Any) -> list[Any]:
     from ._kernels.cpu import elementwise as kernels
     from ._kernels.cpu import pool
@@ -289,7 +300,7 @@ def _run_kernel(op: Any, plan: Any, ins: list[Any], shape: Any, order: Any) -> l
     else:
         back = _strides.inverse_permutation(order)
         outs = [pool.empty(tuple([shape[i] for i in order]), d).transpose(back) for d in plan.outs]
-    wide = tuple([a if a.shape == shape else np.broadcast_to(a, shape) for a in ins])
+    wide = tuple([_widened(a, shape) for a in ins])
     if config._values["kernels"] == "python":
         run_quietly(kernels.run_python, op.scalar, tuple(outs), tuple([_cast(a, d) for a, d in zip(wide, plan.ins)]))
     else:
@@ -354,7 +365,7 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
     else:
         if np.may_share_memory(target, b) and not _same_window(target, b):
             b = b.copy()
-        plan.launch(op, (target,), (target, np.broadcast_to(b, target.shape)))
+        plan.launch(op, (target,), (target, _widened(b, target.shape)))
     return x
 
 

@@ -216,7 +216,11 @@ def square(x):
     return x * x
 
 
-@elementwise(dtypes=FLOATING, numpy="reciprocal")
+def _reciprocal(x: Any) -> Any:
+    return np.divide(x.dtype.type(1), x)  # NumPy's own has other values at 0 and infinity
+
+
+@elementwise(dtypes=FLOATING, numpy="reciprocal", corrected={"c": _reciprocal})
 def reciprocal(x):
     """One divided by each element.
 
@@ -670,7 +674,9 @@ def bitwise_right_shift(x1, x2):
     >>> xp.bitwise_right_shift(xp.asarray([16, -16]), 2)
     Array([ 4, -4], shape=(2,), dtype=int64, device='cpu')
     """
-    return x1 >> x2 if 0 <= x2 < 64 else (-1 if x1 < 0 else 0)
+    if 0 <= x2 < 64:
+        return x1 >> x2
+    return ((x1 >> 32) >> 31) >> 1  # all sign: 0 or -1
 
 
 # ---------------------------------------------------------------------- comparison
