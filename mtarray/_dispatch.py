@@ -485,8 +485,11 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                         out._readonly = False
                         return out
         out = elementwise(op, (x1, x2))
-        if out is NotImplemented and not operator:
-            raise refuse(op, (x1, x2))
+        if out is NotImplemented:
+            if not operator:
+                raise refuse(op, (x1, x2))
+            if x2 is None and op.name in ("equal", "not_equal"):  # no element is None, as NumPy has it
+                return fresh(np.full(x1._shape, op.name == "not_equal"))
         return out
 
     return door

@@ -74,6 +74,7 @@ def _kernel(combine, t, layout, unit):
 
     name = f"scan_{t.kind or 'user'}_{t.x.char}{t.total.char}{t.out.char}_{layout}".replace("?", "b")
     if layout == "rows":
+
         def at(i):
             return element(f"x[{i}]" if unit else f"{p}(a + ({i}) * s)[0]")
 

@@ -246,11 +246,11 @@ def columns_kernel(t, unit, source):
             r = 1; b += s
             while r + 8 <= m:
                 {point8}
-                for j in range(width): pa[j] = {join(t, t.strip, 'pa[j]', tree8)}
+                for j in range(width): pa[j] = {join(t, t.strip, "pa[j]", tree8)}
                 r += 8; b += 8 * s
             while r < m:
                 {point1}
-                for j in range(width): pa[j] = {join(t, t.strip, 'pa[j]', tree1)}
+                for j in range(width): pa[j] = {join(t, t.strip, "pa[j]", tree1)}
                 r += 1; b += s
             if p == p0:
                 for j in range(width): pd[j] = {first}; pe[j] = {total}(0)

@@ -90,7 +90,11 @@ def _sum_of_products(a, b, c, d):
 
 
 def divide(z, w):
-    """Quotient scaled against overflow; infinities and zeros as in C's Annex G."""
+    """Quotient scaled against overflow; infinities, NaN and zero divisors as NumPy's division has them.
+
+    That is: each part over +0 where the divisor is zero, zeros for finite / infinite if one part of the divisor is finite, the
+    infinities of z conj(w) for infinite / finite, and NaN + NaN j otherwise.
+    """
     m, _ = larger_smaller(w.re, w.im)
     n, _ = larger_smaller(z.re, z.im)
     f, _ = _scaling(m)
@@ -104,19 +108,16 @@ def divide(z, w):
     re = sel(wide, (re * f) * g_inverse, re * factor)
     im = sel(wide, (im * f) * g_inverse, im * factor)
     zero_divisor = (w.re == 0.0) & (w.im == 0.0)
-    infinite = copysign(INF, w.re)
-    re = sel(zero_divisor, infinite * z.re, re)
-    im = sel(zero_divisor, infinite * z.im, im)
-    # infinite / finite and finite / infinite: directions of the infinite operand's parts
-    z_inf, w_inf = n == INF, m == INF
-    z_any, w_any = z_inf | (fabs(z.re) == INF) | (fabs(z.im) == INF), w_inf | (fabs(w.re) == INF) | (fabs(w.im) == INF)
-    z_fin, w_fin = finite(z.re) & finite(z.im), finite(w.re) & finite(w.im)
-    a1, b1 = (copysign(sel(fabs(v) == INF, 1.0, 0.0), v) for v in (z.re, z.im))
+    re = sel(zero_divisor, INF * z.re, re)
+    im = sel(zero_divisor, INF * z.im, im)
+    # Directions of the infinite operand's parts; where neither case holds the above is NaN already.
+    w_fin = isfinite(w)
+    up = isinf(z) & ~isnan(z) & w_fin & ~zero_divisor
+    down = isfinite(z) & ((finite(w.re) & (fabs(w.im) == INF)) | (finite(w.im) & (fabs(w.re) == INF)))
+    a1, b1 = (sel(fabs(v) == INF, v, 0.0) for v in (z.re, z.im))
     c1, d1 = (copysign(sel(fabs(v) == INF, 1.0, 0.0), v) for v in (w.re, w.im))
-    up = z_any & w_fin & ~zero_divisor
-    down = z_fin & w_any
-    re = sel(up, INF * (a1 * w.re + b1 * w.im), sel(down, 0.0 * (z.re * c1 + z.im * d1), re))
-    im = sel(up, INF * (b1 * w.re - a1 * w.im), sel(down, 0.0 * (z.im * c1 - z.re * d1), im))
+    re = sel(up, a1 * w.re + b1 * w.im, sel(down, 0.0 * (z.re * c1 + z.im * d1), re))
+    im = sel(up, b1 * w.re - a1 * w.im, sel(down, 0.0 * (z.im * c1 - z.re * d1), im))
     return Complex(re, im)
 
 
@@ -238,7 +239,8 @@ def tanh(z):
     re, im = sh * ch / norm, s * c / norm
     infinite = fabs(a) == INF
     re = sel(a == 0.0, a, sel(infinite | ((fabs(a) > 20.0) & finite(b)), copysign(1.0, a), re))
-    im = sel(infinite, copysign(0.0, sel(finite(b), s * c, b)), sel(b == 0.0, b, im))
+    # At infinity the standard has 1 + 0j for every positive b, whatever the sign of sin(2 b).
+    im = sel(infinite, copysign(0.0, b), sel(b == 0.0, b, im))
     return Complex(re, im)
 
 
@@ -315,6 +317,7 @@ def log1p(z):
     near = (fabs(a) < 0.5) & (fabs(b) < 0.5)
     t = sel(near, fma(a, 2.0 + a, b * b), 0.0)
     re = sel(near, 0.5 * exp_log.log1p(t), log_magnitude(x, b, xl))
+    re = sel((a == 0.0) & (b == 0.0), a, re)  # -0 of -0, as the real function
     return Complex(re, trig.atan2(b, x))
 
 
@@ -480,7 +483,12 @@ def atanh(z):
     far = ~(m < 2.0**100)
     x, y = sel(far, 0.5, a), sel(far, 0.5, b)
     gap = 1.0 - x
-    re = 0.25 * exp_log.log1p(4.0 * x / fma(gap, gap, y * y))
+    # re = log(1 + 4 x / ((1 - x)^2 + y^2)) / 4. So near to 1 that y^2 vanishes it is log(2 / |y|) / 2, here of 2^100 y: the
+    # quotient overflows where y is subnormal, and is large enough for the 1 of log1p to be lost.
+    v = fabs(y)
+    pole = (gap == 0.0) & (v < 2.0**-400) & (v > 0.0)
+    t = sel(pole, 1.0, 4.0 * x) / sel(pole, v * 2.0**100, fma(gap, gap, y * y))
+    re = exp_log.log1p(t) * sel(pole, 0.5, 0.25) + sel(pole, 50.5 * K.LN2H, 0.0)
     im = 0.5 * trig.atan2(2.0 * y, fma(gap, 1.0 + x, -y * y))
     # far: re = a / |z|^2
     ratio = n / m

@@ -20,6 +20,12 @@ def _floating(x):
     return x if x.dtype.kind in "fc" else np.float64(x)
 
 
+def _operands(args):
+    """`args` for a floating-point ufunc: Python numbers stay as they are beside a NumPy scalar, which then gives the type."""
+    typed = any(isinstance(x, np.generic) for x in args)
+    return [x if typed and isinstance(x, (int, float, complex)) and not isinstance(x, np.generic) else _floating(x) for x in args]
+
+
 def _quiet(function):
     """`function`, quiet about floating-point conditions."""
 
@@ -58,6 +64,8 @@ def _exp2_parts(a, b):
 def _log1p_parts(a, b):
     """Parts of log(1 + a + bi), right near 0."""
     x = 1.0 + a
+    if a == 0 and b == 0:
+        return a, b
     near = abs(a) < 0.5 and abs(b) < 0.5
     return 0.5 * np.log1p(a * (2.0 + a) + b * b) if near else np.log(np.hypot(x, b)), np.arctan2(b, x)
 
@@ -69,7 +77,7 @@ def _tanh_parts(a, b):
     sh, ch = np.sinh(m), np.cosh(m)
     norm = sh * sh + c * c
     if np.isinf(a):
-        return np.copysign(1.0, a), np.copysign(0.0, s * c if np.isfinite(b) else b)
+        return np.copysign(1.0, a), np.copysign(0.0, b)
     re = a if a == 0 else np.copysign(1.0, a) if abs(a) > 20.0 and np.isfinite(b) else sh * ch / norm
     return re, b if b == 0 else s * c / norm
 
@@ -88,7 +96,7 @@ def _numpy(name, twin=None, floating=True, parts=None):
         if parts is not None and np.asarray(args[0]).dtype.kind == "c":
             z = np.asarray(args[0])[()]
             return z.dtype.type(complex(*parts(np.float64(z.real), np.float64(z.imag))))
-        return ufunc(*map(_floating, args)) if floating else ufunc(*args)
+        return ufunc(*_operands(args)) if floating else ufunc(*args)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"As `numpy.{ufunc.__name__}` of scalars."
@@ -106,15 +114,27 @@ sqrt, cbrt, hypot = _numpy("sqrt"), _numpy("cbrt"), _numpy("hypot")
 copysign, nextafter, signbit = _numpy("copysign"), _numpy("nextafter"), _numpy("signbit")
 isnan, isinf, isfinite = _numpy("isnan"), _numpy("isinf"), _numpy("isfinite")
 frexp, modf, heaviside = _numpy("frexp"), _numpy("modf"), _numpy("heaviside")
-divide, reciprocal = _numpy("divide"), _numpy("reciprocal")
+divide = _numpy("divide")
 fabs = _numpy("fabs", "absolute", floating=False)
 square = _numpy("square", floating=False)
 floor, ceil = _numpy("floor", floating=False), _numpy("ceil", floating=False)
-trunc, rint = _numpy("trunc", floating=False), _numpy("rint", floating=False)
+trunc = _numpy("trunc", floating=False)
 maximum, minimum = _numpy("maximum", floating=False), _numpy("minimum", floating=False)
 fmax, fmin = _numpy("fmax", floating=False), _numpy("fmin", floating=False)
 remainder, fmod = _numpy("remainder", floating=False), _numpy("fmod", floating=False)
 gcd, lcm, ldexp = _numpy("gcd", floating=False), _numpy("lcm", floating=False), _numpy("ldexp", floating=False)
+
+
+@_quiet
+def rint(x):
+    """The nearest integer, halves to even; integers themselves (NumPy's passes through float64)."""
+    return x if np.asarray(x).dtype.kind in "iu" else np.rint(x)
+
+
+@_quiet
+def reciprocal(x):
+    """1 / x; of complex numbers too, where NumPy's reciprocal has another rule for zeros and infinities."""
+    return np.divide(1, _floating(x))
 
 
 @_quiet
@@ -125,10 +145,8 @@ def pow(x, y):
 
 @_quiet
 def sign(x):
-    """-1, 0 or 1, z / |z| if complex; a float's zero keeps its sign."""
+    """-1, 0 or 1, z / |z| if complex; +0 of every zero."""
     kind = np.asarray(x).dtype.kind
-    if kind == "f" and x == 0:
-        return x
     if kind != "c" or x == 0:
         return np.sign(x)
     if np.isnan(x.real) or np.isnan(x.imag):
@@ -177,7 +195,7 @@ def expit(x):
 @_quiet
 def fma(a, b, c):
     """a * b + c with one rounding."""
-    a, b, c = map(_floating, (a, b, c))
+    a, b, c = _operands((a, b, c))
     kind = np.result_type(a, b, c)
     if not all(map(math.isfinite, (a, b, c))):
         return kind.type(a * b + c)

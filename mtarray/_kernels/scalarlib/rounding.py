@@ -27,8 +27,8 @@ def signbit(x):
 
 
 def sign(x):
-    """-1, 0 (of the same sign as x), 1 or NaN."""
-    return sel((x == 0.0) | (x != x), x, copysign(1.0, x))
+    """-1, 0 (+0 of either zero), 1 or NaN."""
+    return sel(x == 0.0, 0.0, sel(x != x, x, copysign(1.0, x)))
 
 
 def maximum(a, b):
