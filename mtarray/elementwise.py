@@ -217,7 +217,14 @@ def square(x):
 
 
 def _reciprocal(x: Any) -> Any:
-    return np.divide(x.dtype.type(1), x)  # NumPy's own has other values at 0 and infinity
+    out = np.array(np.divide(x.dtype.type(1), x))  # NumPy's reciprocal has other values at 0 and infinity
+    x = np.asarray(x)
+    lost = np.isnan(out) & np.isfinite(x) & (x != 0)  # 1 / subnormal overflows inside the division, and 0 * inf is NaN
+    if lost.any():
+        scale = x.real.dtype.type(2.0**60)
+        w = np.divide(x.dtype.type(1), x[lost] * scale)
+        out.real[lost], out.imag[lost] = w.real * scale, w.imag * scale
+    return out
 
 
 @elementwise(dtypes=FLOATING, numpy="reciprocal", corrected={"c": _reciprocal})
