@@ -339,6 +339,7 @@ def test_the_key_covers_imported_files(own_folder, monkeypatch):
     assert build._key("k", "import numpy\n") == plain
 
 
+@pytest.mark.slow
 def test_loading_is_fast(own_folder):
     for i in range(5):
         _kernel("fast", float(i))

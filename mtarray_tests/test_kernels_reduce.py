@@ -283,6 +283,7 @@ def test_more_than_two_to_the_31_elements():
     assert argreduce.argmax(many) == 3 * n
 
 
+@pytest.mark.slow
 def test_early_exit_is_early():
     from time import perf_counter
 

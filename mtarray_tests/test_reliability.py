@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -284,6 +283,7 @@ def test_small_work_needs_no_numba() -> None:
     assert python(IMPORTED).split() == ["False"] * 3
 
 
+@pytest.mark.slow
 def test_import_is_quick() -> None:
     """At most 60 ms more than NumPy: asserted with a margin of three for busy machines, the best of a few processes each."""
 
@@ -296,6 +296,7 @@ def test_import_is_quick() -> None:
     assert ours - numpy_only < 0.180
 
 
+@pytest.mark.slow
 def test_a_first_small_operation_is_quick() -> None:
     """At most 200 ms, asserted with a margin of two."""
     code = "import time, mtarray as xp; t = time.perf_counter(); xp.sin(xp.asarray([1.0, 2.0])) + 1; print(time.perf_counter() - t)"
@@ -308,7 +309,6 @@ def test_many_dimensions_and_huge_views() -> None:
     assert (x + x).ndim == 64
     assert x[(0,) * 64].item() == 1
     huge = xp.broadcast_to(xp.asarray(3, dtype=xp.int8), (1 << 33,))
-    start = time.perf_counter()
     assert int(huge[1 << 32]) == 3
     assert huge[(1 << 32) + 5 : (1 << 32) + 8].tolist() == [3, 3, 3]
     assert huge[:: 1 << 31].tolist() == [3] * 4
@@ -316,4 +316,3 @@ def test_many_dimensions_and_huge_views() -> None:
     assert int(xp.flip(huge)[-1]) == 3
     assert xp.take(huge, xp.asarray([1 << 32, -1]), axis=0).tolist() == [3, 3]
     assert huge[xp.asarray([(1 << 33) - 1, 0])].tolist() == [3, 3]
-    assert time.perf_counter() - start < 5
