@@ -66,7 +66,8 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
             source = value(_array.xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None))
         except (TypeError, ValueError, OverflowError) as error:
             raise type(error)(f"assignment: {error}") from None
-    kind = source.dtype.kind if isinstance(source, (np.ndarray, np.generic)) else "c" if item.__class__ is complex else ""
+    number = item.__class__ in WEAK_KIND
+    kind = source.dtype.kind if not number else "c" if item.__class__ is complex else ""
     if kind == "c" and x._dtype.kind != "c":
         raise TypeError(f"assignment: complex values cannot be written into an array of {x._dtype}; take their real or imaginary part")
     if kind and kind not in "biufc":
@@ -77,7 +78,7 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
         raise ValueError(f"assignment: {item} cannot be written into an array of {x._dtype}")
     try:
         if key is None:
-            if kind and target.size >= COPY_LIMIT and target.shape == source.shape:
+            if not number and target.size >= COPY_LIMIT and target.shape == source.shape:
                 from ._kernels.cpu import copying
 
                 if np.may_share_memory(target, source):
@@ -86,13 +87,13 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
             else:
                 run_quietly(_fill, target, source)
         else:
-            if item.__class__ in WEAK_KIND:
+            if number:
                 source = np.asarray(item, x._dtype)  # kernels would wrap an integer that does not fit
             elif np.may_share_memory(target, source):
                 source = source.copy()
             run_quietly(_scatter, target, key, source)
     except (ValueError, TypeError) as error:
-        if not kind or not any(word in str(error) for word in ("broadcast", "boolean array indexing")):
+        if number or not any(word in str(error) for word in ("broadcast", "boolean array indexing")):
             raise
         selected = x._shape if key is None else target[key].shape
         raise ValueError(f"assignment: values of shape {source.shape} cannot be broadcast to the selected shape {selected}") from None
