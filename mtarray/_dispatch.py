@@ -228,9 +228,7 @@ def _general(op: Any, plan: Any, ins: list[Any]) -> tuple[Any, ...]:
     """Casts, broadcasts, and either tier."""
     ins, fits = _inputs(op, ins, plan)
     shape = _broadcast(op, [a.shape for a in ins])
-    size = prod(shape)
-    # NumPy's loops are two to four times slower where the operands do not lie alike.
-    if (plan.twin is not None and size < plan.limit and (4 * size < plan.limit or not _mixed(ins, shape))) or not fits:
+    if (plan.twin is not None and prod(shape) < plan.limit) or not fits:
         results = run_quietly(plan.twin, *[_cast(a, d) for a, d in zip(ins, plan.ins)] if fits else ins)
         return tuple([_settle(r, d, ins) for r, d in zip((results,) if op.nout == 1 else results, plan.outs)])
     return tuple(_run_kernel(op, plan, ins, shape, _dense_order(shape, ins)))
@@ -253,11 +251,6 @@ def _inputs(op: Any, xs: list[Any], plan: Any) -> tuple[list[Any], bool]:
             ins.append(np.asarray(x))
             fits = False
     return ins, fits
-
-
-def _mixed(ins: list[Any], shape: tuple[int, ...]) -> bool:
-    """Whether some operands are contiguous along the last axis of `shape` and some are not (single values do not count)."""
-    return len({a.shape[-1] == shape[-1] and a.strides[-1] == a.itemsize for a in ins if a.ndim}) == 2
 
 
 def _broadcast(op: Any, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:

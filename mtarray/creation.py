@@ -237,7 +237,7 @@ def _allocate(shape: Any, d: DType) -> Any:
 
 
 _COPIED = 200_000  # elements below which NumPy's own copy is faster than the launch of a parallel one
-_CONVERTED = 30_000  # the same where the dtype or the order changes
+_CONVERTED = 150_000  # the same where the dtype or the order changes
 _LARGEST = (1 << 63) - 1
 _POOLED = 1 << 17  # bytes; smaller blocks NumPy's own allocator recycles as well
 
