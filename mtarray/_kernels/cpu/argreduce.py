@@ -8,17 +8,8 @@ from .. import build
 from . import nest, pool
 from .driver import address, run
 from .nest import plan, pointer, scalar
-from .reduce import crossover as _crossover
 
 PIECE = 2048  # elements searched at once: their extremum is found by SIMD, its place only when it is better
-
-
-def crossover(op, dtype, n=4096):
-    """Number of elements from which `argmax` / `argmin` here beat NumPy's; `n` elements lie along the axis.
-
-    NumPy's search of a contiguous run is SIMD at cache speed; short rows and leading axes it walks one by one.
-    """
-    return _crossover("max", dtype, n)
 
 
 def _joins(dtype, largest):

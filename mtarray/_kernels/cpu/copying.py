@@ -12,8 +12,6 @@ from .elementwise import Kernels
 from .loops import Loop, converted
 from .machine import last_level_cache
 
-# Below these element counts NumPy's own loop is faster than a kernel's launch (2 us): contiguous, converting, permuted copies.
-CROSSOVER = {"contiguous": 200_000, "convert": 30_000, "permute": 30_000}
 _CHUNK = 1 << 17  # bytes of a contiguous copy that one thread takes at a time
 _BITS = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
 
@@ -69,13 +67,6 @@ def concatenate(dst, arrays, axis):
         at += x.shape[axis]
     if at != dst.shape[axis]:
         raise ValueError(f"the arrays have {at} entries along axis {axis}, the destination of shape {dst.shape} has {dst.shape[axis]}")
-
-
-def astype(x, dtype, empty):
-    """A C-contiguous copy of x in dtype, in memory from `empty(shape, dtype)`."""
-    out = empty(x.shape, np.dtype(dtype))
-    copy(out, x)
-    return out
 
 
 @functools.cache

@@ -12,31 +12,6 @@ from .driver import address, run
 from .nest import plan
 from .templates import REASSOCIATE, UFUNCS, choose_types, columns_kernel, rows_kernel
 
-# Number of elements below which NumPy's own loop is faster when everything is reduced. A launch on two cores costs 10 to 15 us.
-# In that time NumPy sums 60k float32, but takes the maximum of 300k of them and the `all` of a million bytes (SIMD loops at
-# cache speed, which a second core only beats from memory); it widens narrow integers through a buffer and is slow there.
-_CROSSOVER = {
-    ("sum", "f"): 65536, ("sum", "c"): 32768, ("sum", "i"): 16384,
-    ("prod", "f"): 16384, ("prod", "c"): 16384, ("prod", "i"): 16384,
-    ("max", "f"): 1 << 19, ("max", "i"): 1 << 20,
-    ("all", "b"): 1 << 22, ("all", "f"): 65536, ("all", "c"): 65536, ("all", "i"): 65536,
-    ("mean", "f"): 65536, ("mean", "c"): 32768, ("mean", "i"): 16384,
-    ("var", "f"): 8192, ("var", "c"): 8192, ("var", "i"): 8192,
-}  # fmt: skip
-_BASE = {"min": "max", "any": "all", "std": "var", "count_nonzero": "sum"}
-_SHORT = 4096
-_SHORT_CROSSOVER = 16384
-
-
-def crossover(op, dtype, n=_SHORT):
-    """Number of elements of the array from which the kernel for `op` ("sum", "prod", "max", "min", "any", "all", "mean", "var",
-    "std", "count_nonzero") on `dtype` beats NumPy's own. `n`: how many elements each output reduces; NumPy loses its SIMD
-    loops on short rows and on leading axes."""
-    kind = np.dtype(dtype).kind
-    op = _BASE.get(op, op)
-    full = _CROSSOVER.get((op, kind)) or _CROSSOVER[op, "i"]
-    return full if n >= _SHORT else min(full, _SHORT_CROSSOVER)
-
 
 @lru_cache(maxsize=4096)
 def _kernel(combine, types, layout, unit):

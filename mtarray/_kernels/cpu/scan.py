@@ -21,15 +21,6 @@ ROWS = 1024  # rows of a block where neighbouring lines are scanned together
 GROUP = 1 << 20  # elements between the two passes: 4 to 8 MiB
 STRIP = 1024  # elements scanned in the narrow type from one base
 
-# NumPy's scans run one element after the other on one core, about 1 ns each.
-_CROSSOVER = 32768
-
-
-def crossover(op, dtype, n=0):
-    """Number of elements from which a scan here beats NumPy's: one size serves all, whatever `op`, `dtype` and `n`."""
-    return _CROSSOVER
-
-
 # Vector scans of intrinsics.py by the type they add in; unsigned words add as signed ones do.
 _VECTOR = {"float32": "scan_f4", "float64": "scan_f8", "int64": "scan_i8", "uint64": "scan_i8"}
 
