@@ -9,144 +9,17 @@ from typing import Any
 import numpy as np
 
 from . import _strides
-from ._array import Array, fresh, from_numpy, value, window, writable
+from ._array import Array, fresh, value, writable
 from ._config import config, is_strict
-from ._dtypes import WEAK_KIND, DType, dtype_of, promote, promote_weak, same_kind, standard_promotion
+from ._dtypes import WEAK_KIND, DType
+from ._operands import QUIET, check_strict, lift, operands_of, refuse, reset_errors, run_quietly, set_errors
 from ._storage import Storage
 
 _new = object.__new__
-_BOOL = np.dtype(bool)
 _ndarray = np.ndarray
-
-# NumPy keeps its floating-point error state in a context variable. Setting it directly costs 0.19 us, `np.errstate` 1.1: on
-# arrays of ten elements that is the difference between one and two microseconds for `x + y`.
-try:
-    from numpy._core.umath import _extobj_contextvar, _make_extobj
-
-    QUIET: Any = _make_extobj(all="ignore")
-    set_errors: Callable[[Any], Any] = _extobj_contextvar.set
-    reset_errors: Callable[[Any], None] = _extobj_contextvar.reset
-except ImportError:  # a NumPy that keeps it elsewhere
-    QUIET = None
-
-    def set_errors(_: Any) -> Any:
-        return np.seterr(all="ignore")
-
-    def reset_errors(token: Any) -> None:
-        np.seterr(**token)
-
-
-LINES_LIMIT = 1 << 16  # elements from which a kernel folds lines of an array: NumPy has its fast loops for whole arrays
 
 # Hook of the derivative tape: called as record(op, inputs, outputs, static) when an input's storage carries a node.
 record: Any = None
-
-
-def run_quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call `function` with NumPy's floating-point warnings off."""
-    token = set_errors(QUIET)
-    try:
-        return function(*args, **kwargs)
-    finally:
-        reset_errors(token)
-
-
-# ---------------------------------------------------------------------- operands
-
-
-def lift(x: Any, where: str) -> Array:
-    """`x` as an Array: itself, or a window on an ndarray's memory. TypeError for anything else."""
-    if x.__class__ is Array:
-        return x
-    if isinstance(x, (np.ndarray, np.generic)):
-        if is_strict():
-            raise TypeError(f"{where}: a NumPy {type(x).__name__} is not an array of this namespace; use asarray (strict mode)")
-        return from_numpy(x if isinstance(x, np.ndarray) else np.asarray(x))
-    if x.__class__ in WEAK_KIND:
-        return fresh(np.asarray(x, promote_weak(None, x.__class__)))
-    raise TypeError(f"{where}: expected an array, got {x!r:.80} of type {type(x).__name__}; convert it with mtarray.asarray")
-
-
-def promised(x: Array, dtypes: tuple[DType, ...], where: str) -> Array:
-    """`x`; in strict mode TypeError unless the standard defines the function `where` for its dtype."""
-    if x._dtype not in dtypes and is_strict():
-        raise TypeError(f"{where}: the standard does not define it for {x._dtype}, only for {names(dtypes)} (strict mode)")
-    return x
-
-
-def _operands(op: Any, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]] | None:
-    """Arrays (Python scalars stay as they are) and the key of the plan: a dtype per array, a type per scalar. None if foreign."""
-    xs: list[Any] = []
-    key: list[Any] = []
-    for a in args:
-        c = a.__class__
-        if c is Array:
-            key.append(a._dtype)
-        elif c in WEAK_KIND:
-            key.append(c)
-        elif isinstance(a, (np.ndarray, np.generic)):
-            a = lift(a, op.name)
-            key.append(a._dtype)
-        else:
-            return None
-        xs.append(a)
-    return xs, tuple(key)
-
-
-def refuse(op: Any, args: tuple[Any, ...]) -> TypeError:
-    for i, a in enumerate(args):
-        if a.__class__ is not Array and a.__class__ not in WEAK_KIND and not isinstance(a, (np.ndarray, np.generic)):
-            name = op.parameters[i]
-            return TypeError(
-                f"{op.name}: {name} must be an array or a Python number, got {a!r:.80} of type {type(a).__name__}; "
-                "convert it with mtarray.asarray"
-            )
-    return TypeError(f"{op.name}: unsupported operands")
-
-
-def check_strict(op: Any, key: tuple[Any, ...]) -> None:
-    """Refuse dtypes and promotions that the standard leaves open."""
-    strong = [k for k in key if k.__class__ is not type]
-    if not strong:
-        raise TypeError(f"{op.name}: at least one operand must be an array (strict mode)")
-    if not op.standard:
-        raise TypeError(f"{op.name} is not a function of the standard but a NumPy name (strict mode)")
-    for d in strong:
-        if d not in op.standard:
-            raise TypeError(f"{op.name}: the standard does not define it for {d}, only for {names(op.standard)} (strict mode)")
-    if op.name == "where":  # its first operand chooses, the others promote
-        if key[0] is not _BOOL:
-            raise TypeError(f"where: the standard wants a boolean condition, not {key[0]} (strict mode)")
-        key, strong = key[1:], strong[1:]
-        if not strong:
-            raise TypeError("where: the standard wants an array among x1 and x2 (strict mode)")
-    if op.promotes or op.name == "where":
-        check_promotion(op.name, key)
-
-
-def check_promotion(where: str, key: tuple[Any, ...]) -> None:
-    """Refuse dtypes, or Python scalars (by their types) beside them, whose promotion the standard leaves open."""
-    strong = [k for k in key if k.__class__ is not type]
-    for d in strong[1:]:
-        if not standard_promotion(strong[0], d):
-            raise TypeError(f"{where}: the standard does not define the promotion of {strong[0]} and {d}; cast one of them (strict mode)")
-    for k in key:
-        if k.__class__ is type and strong and not same_kind(strong[0], k):
-            raise TypeError(f"{where}: the standard does not define a Python {k.__name__} beside {strong[0]} (strict mode)")
-
-
-def names(dtypes: tuple[DType, ...]) -> str:
-    return ", ".join(d.name for d in dtypes)
-
-
-def common(key: tuple[Any, ...]) -> DType:
-    """The dtype that operands with these dtypes and scalar types promote to."""
-    strong = [k for k in key if k.__class__ is not type]
-    out = promote(*strong) if strong else None
-    for k in sorted([k for k in key if k.__class__ is type], key=WEAK_KIND.__getitem__):
-        out = promote_weak(out, k)
-    assert out is not None
-    return out
 
 
 def _dense_order(shape: tuple[int, ...], ins: list[Any]) -> tuple[int, ...] | None:
@@ -219,7 +92,7 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
     else:
         outs = _general(op, plan, ins)
     arrays = tuple([fresh(r) for r in outs])
-    if tracked and record is not None:
+    if tracked:
         record(op, args, arrays, None)
     return arrays[0] if op.nout == 1 else arrays
 
@@ -330,7 +203,7 @@ def inplace_door(op: Any) -> Callable[..., Any]:
 
 def inplace(op: Any, x: Array, other: Any) -> Any:
     """`x op= other`: the result of a binary op, written into the window `x`. Nothing is written if it cannot be."""
-    operands = _operands(op, (x, other))
+    operands = operands_of(op, (x, other))
     if operands is None:
         return NotImplemented
     (_, y), key = operands
@@ -534,135 +407,6 @@ def general_door(op: Any) -> Callable[..., Any]:
     return door
 
 
-# ---------------------------------------------------------------------- reductions and scans
-
-
-# NumPy adds float32 one by one except along the last axis; the kernels, which serve larger arrays, lose no digits.
-_WIDER = {np.dtype("float32"): np.dtype("float64"), np.dtype("complex64"): np.dtype("complex128")}
-
-
-def _check_fold(op: Any, x: Array, accumulate: DType) -> None:
-    if x._dtype.kind == "c" and accumulate.kind != "c":
-        raise TypeError(
-            f"{op.name}: {x._dtype} to dtype {accumulate} would drop imaginary parts; take xp.real(x), xp.imag(x) or xp.abs(x) first"
-        )
-
-
-def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
-    """The public function of a reduction; those that combine in a dtype of choice take `dtype=`. `result`: dtype of the result if fixed."""
-    fast = op.fast
-
-    def quick(x: Any, axis: Any) -> Any:
-        """The fold of a small whole array over all axes or one, or None."""
-        if x.__class__ is not Array or not x._whole > 0:
-            return None
-        entry = fast.get(x._dtype)
-        if entry is None or x._whole >= entry[2] or x._storage.node is not None:
-            return None
-        if x._whole >= LINES_LIMIT and axis is not None and len(x._shape) > 1:
-            return None
-        if axis is not None and (
-            axis.__class__ is not int or not -len(x._shape) <= axis < len(x._shape) or (entry[1] in _WIDER and axis != len(x._shape) - 1)
-        ):
-            return None
-        token = set_errors(QUIET)
-        try:
-            folded = entry[0](x._storage.buffer, axis, entry[1])
-        finally:
-            reset_errors(token)
-        return fresh(folded)
-
-    if op.accumulate is None:
-
-        def door(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
-            out = None if keepdims else quick(x, axis)
-            if out is None:
-                x = lift(x, op.name)
-                out = reduce(op, x, axis, x._dtype, result, keepdims)
-            return out
-    else:
-
-        def door(x: Any, /, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:  # type: ignore[misc]
-            out = None if keepdims or dtype is not None else quick(x, axis)
-            if out is None:
-                x = lift(x, op.name)
-                out = reduce(op, x, axis, op.accumulate(x._dtype) if dtype is None else dtype_of(dtype), None, keepdims)
-            return out
-
-    return door
-
-
-def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None, keepdims: bool) -> Array:
-    """Fold the axes of `x` with a declared reduction, combining in the dtype `accumulate`."""
-    if x._dtype not in op.standard or x._dtype not in op.dtypes:
-        op.accept(x._dtype)
-    _check_fold(op, x, accumulate)
-    shape = x._shape
-    a = x._storage.buffer if x._whole >= 0 else value(x)
-    axes = None if axis is None else tuple(sorted(_strides.axes_of(axis, len(shape))))
-    if op.identity is None and 0 in shape and any(shape[k] == 0 for k in (range(len(shape)) if axes is None else axes)):
-        raise ValueError(f"{op.name}: an array of shape {shape} has no elements along axis {axis}, and no elements have no {op.name}")
-    mode = config._values["kernels"]
-    limit = op.limits.get(a.dtype.kind, op.limit)
-    if op.twin is not None and mode == "auto" and a.size < (limit if axes is None or len(shape) == 1 else min(limit, LINES_LIMIT)):
-        combine = accumulate if result is None else None
-        if op.accumulate is not None and accumulate in _WIDER and axes is not None and axes != (len(shape) - 1,):
-            combine = _WIDER[accumulate]
-        token = set_errors(QUIET)
-        try:
-            folded = op.twin.reduce(a, axes, combine, None, keepdims)
-            if combine is not None and combine is not accumulate:
-                folded = folded.astype(accumulate)
-        finally:
-            reset_errors(token)
-        if folded.__class__ is _ndarray and not folded.flags.c_contiguous:
-            folded = np.ascontiguousarray(folded)
-    else:
-        from ._kernels.cpu import reduce as kernels
-
-        fold = kernels.reduce_python if mode == "python" else kernels.reduce
-        axes = tuple(range(len(shape))) if axes is None else axes
-        folded = run_quietly(fold, op.scalar, a, axes, accumulate, result or accumulate, op.identity)
-        if keepdims:
-            folded = folded.reshape(tuple([1 if i in axes else n for i, n in enumerate(shape)]))
-    out = fresh(folded)
-    if record is not None and x._storage.node is not None:
-        record(op, (x,), (out,), {"axes": axes, "keepdims": keepdims})
-    return out
-
-
-def scan(op: Any, x: Array, axis: int | None, accumulate: DType, include_initial: bool) -> Array:
-    """Run a declared cumulative op along an axis of `x`."""
-    op.accept(x._dtype)
-    if axis is None:
-        if len(x._shape) > 1:
-            raise ValueError(f"{op.name}: axis=None needs a one-dimensional array, this one has shape {x._shape}; name the axis")
-        axis = 0
-    _check_fold(op, x, accumulate)
-    if not x._shape:
-        x = window(x, (1,), (0,), x._offset)
-    along = _strides.axis_of(axis, len(x._shape))
-    a = value(x)
-    mode = config._values["kernels"]
-    if op.twin is not None and mode == "auto" and a.size < op.limit:
-        out = run_quietly(op.twin.accumulate, a, axis=along, dtype=_WIDER.get(accumulate, accumulate))
-        if out.dtype is not accumulate:
-            out = run_quietly(out.astype, accumulate)
-        if include_initial:
-            head = np.full(a.shape[:along] + (1,) + a.shape[along + 1 :], op.identity, accumulate)
-            out = np.concatenate([head, out], axis=along)
-        out = np.ascontiguousarray(out)
-    else:
-        from ._kernels.cpu import scan as kernels
-
-        run = kernels.scan_python if mode == "python" else kernels.scan
-        out = run_quietly(run, op.scalar, a, along, accumulate, accumulate, op.identity, include_initial)
-    result = fresh(out)
-    if record is not None and x._storage.node is not None:
-        record(op, (x,), (result,), {"axis": along, "include_initial": include_initial})
-    return result
-
-
 # ---------------------------------------------------------------------- engine ops
 
 
@@ -681,6 +425,6 @@ def engine(op: Any, arrays: tuple[Array, ...], static: dict[str, Any]) -> Any:
     finally:
         reset_errors(token)
     outs = tuple([fresh(r) for r in results]) if results.__class__ is tuple else fresh(results)
-    if tracked and record is not None:
+    if tracked:
         record(op, arrays, outs if outs.__class__ is tuple else (outs,), static)
     return outs

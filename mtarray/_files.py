@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._array import Array, from_owned, value
-from ._dispatch import lift
+from ._operands import lift
 
 
 def save(file: Any, x: Any, /, **named: Any) -> None:

@@ -8,12 +8,13 @@ from typing import Any, overload
 
 import numpy as np
 
-from . import _dispatch
+from . import _dispatch, _fold
 from ._array import Array
 from ._config import config, is_strict
 from ._dtypes import FLOATING, INTEGER_OR_BOOL, NUMERIC, REAL_FLOATING, SIGNED, UNSIGNED, DType, dtype_of, float_of, int64, uint64
 from ._dtypes import bool as bool_
 from ._kernels import settings
+from ._operands import check_strict, common, lift, names
 from ._signatures import Accumulation, Declares, Fold, Scan
 
 REGISTRY: dict[str, Op] = {}
@@ -86,12 +87,12 @@ class Plan:
                 raise
             told = [line.strip() for line in str(error).splitlines()]
             reason = next((line for line in told if ">>>" in line or "Cannot" in line), told[0]).removeprefix(">>> ")
-            raise TypeError(f"{op.name} cannot be compiled for {_dispatch.names(self.ins)}: {reason}") from error
+            raise TypeError(f"{op.name} cannot be compiled for {names(self.ins)}: {reason}") from error
 
 
 def _is_promised(op: Elementwise, key: tuple[Any, ...]) -> bool:
     try:
-        _dispatch.check_strict(op, key)
+        check_strict(op, key)
     except TypeError:
         return False
     return True
@@ -102,7 +103,7 @@ class Elementwise(Op):
 
     __slots__ = (
         "scalar_function", "_scalar", "nin", "nout", "dtypes", "standard", "result", "twin", "corrected", "limit", "promotes", "compares",
-        "rule", "validate", "plans", "fast", "errors", "shortcut",
+        "rule", "validate", "plans", "fast", "errors", "shortcut", "derivative",
     )  # fmt: skip
 
     scalar_function: Callable[..., Any]
@@ -123,6 +124,7 @@ class Elementwise(Op):
     fast: dict[Any, tuple[Any, int, DType, bool]]
     errors: bool
     shortcut: Callable[..., Any] | None
+    derivative: Any
 
     @property
     def scalar(self) -> Any:
@@ -143,7 +145,7 @@ class Elementwise(Op):
         return plan
 
     def _standard_rule(self, key: tuple[Any, ...]) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
-        d = self.accept(_dispatch.common(key), key)
+        d = self.accept(common(key), key)
         return (d,) * self.nin, (self.result(d),) * self.nout
 
     def accept(self, d: DType, key: tuple[Any, ...]) -> DType:
@@ -154,7 +156,7 @@ class Elementwise(Op):
             return float_of(d)
         raise TypeError(
             f"{self.name} is not defined for {d} (operands: {', '.join(k.name if isinstance(k, np.dtype) else k.__name__ for k in key)}); "
-            f"it takes {_dispatch.names(self.dtypes)}"
+            f"it takes {names(self.dtypes)}"
         )
 
     def refresh(self) -> None:
@@ -204,6 +206,7 @@ def elementwise(
     validate: Callable[..., None] | None = None,
     errors: bool = False,
     shortcut: Callable[..., Any] | None = None,
+    derivative: Any = None,
 ) -> Declares: ...
 def elementwise(
     scalar: Callable[..., Any] | None = None,
@@ -221,6 +224,7 @@ def elementwise(
     validate: Callable[..., None] | None = None,
     errors: bool = False,
     shortcut: Callable[..., Any] | None = None,
+    derivative: Any = None,
 ) -> Any:
     """Declare an op by the scalar function it applies to each element: `@elementwise`, or `@elementwise(dtypes=...)`.
 
@@ -239,6 +243,8 @@ def elementwise(
     validate: checks the values of the operands, raising before anything is written.
     errors: whether NumPy's integer loops can warn.
     shortcut: called with the operands first; what it returns, unless None, is the result (another op that does the same better).
+    derivative: the partial derivative by each operand (a tuple of them where there are several): a number, a function of arrays, or None
+    where there is none. The names of its parameters say what it takes: operands by their names, and `y`, the result.
 
     TypeError, when first called, for a function that cannot be compiled: it names the line and the reason.
     """
@@ -263,6 +269,7 @@ def elementwise(
         op.validate = validate
         op.errors = errors
         op.shortcut = shortcut
+        op.derivative = derivative
         op.plans = {}
         op.fast = {}
         make: Callable[[Any], Callable[..., Any]] = _DOORS.get(op.nin, _dispatch.general_door)
@@ -337,11 +344,9 @@ class Reduction(Op):
     def accept(self, d: DType) -> None:
         """TypeError unless the op is defined for this dtype."""
         if d not in self.dtypes:
-            raise TypeError(f"{self.name} is not defined for {d}; it takes {_dispatch.names(self.dtypes)}")
+            raise TypeError(f"{self.name} is not defined for {d}; it takes {names(self.dtypes)}")
         if is_strict() and d not in self.standard:
-            raise TypeError(
-                f"{self.name}: the standard does not define it for {d}, only for {_dispatch.names(self.standard)} (strict mode)"
-            )
+            raise TypeError(f"{self.name}: the standard does not define it for {d}, only for {names(self.standard)} (strict mode)")
 
 
 def wide(d: DType) -> DType:
@@ -398,7 +403,7 @@ def reduction(
         op.limits = limits or {}
         op.accumulate = accumulate
 
-        return _named(op, _dispatch.reduction_door(op, result), scalar)
+        return _named(op, _fold.reduction_door(op, result), scalar)
 
     return declare
 
@@ -419,8 +424,8 @@ def scan(
         op.accumulate = accumulate
 
         def door(x: Any, /, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
-            x = _dispatch.lift(x, op.name)
-            return _dispatch.scan(op, x, axis, accumulate(x.dtype) if dtype is None else dtype_of(dtype), include_initial)
+            x = lift(x, op.name)
+            return _fold.scan(op, x, axis, accumulate(x.dtype) if dtype is None else dtype_of(dtype), include_initial)
 
         return _named(op, door, scalar)
 

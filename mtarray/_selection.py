@@ -9,8 +9,8 @@ import numpy as np
 from . import _array
 from ._array import Array, fresh, from_numpy, value, writable
 from ._config import is_strict
-from ._dispatch import run_quietly
 from ._dtypes import WEAK_KIND, promote, same_kind, standard_promotion
+from ._operands import run_quietly
 
 _ndarray = np.ndarray
 

@@ -13,8 +13,8 @@ from . import _strides
 from ._array import Array, broadcast_window, fresh, from_numpy, value, window
 from ._config import is_strict
 from ._devices import device as as_device
-from ._dispatch import lift, run_quietly
 from ._dtypes import COMPLEX, DEFAULT_FLOAT, DEFAULT_INT, INTEGER, DType, dtype_of, promote_weak, python_dtype
+from ._operands import lift, run_quietly
 from ._ops import engine
 from ._strides import as_shape
 

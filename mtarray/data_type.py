@@ -10,8 +10,8 @@ from ._config import is_strict
 from ._devices import CPU, Device
 from ._devices import device as as_device
 from ._devices import devices as all_devices
-from ._dispatch import check_promotion, common
 from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, WEAK_KIND, DType, FInfo, IInfo, dtype_of, is_kind
+from ._operands import check_promotion, common
 
 
 def _dtype(x: Any, where: str) -> DType:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ._array import Array, component
-from ._dispatch import common, lift, promised
 from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, INTEGER_OR_BOOL, NUMERIC, REAL, REAL_FLOATING, DType, float64, real_of
 from ._dtypes import bool as bool_
+from ._operands import common, lift, promised
 from ._ops import CHEAP, DEAR, SLOW, Elementwise, boolean, elementwise
 from ._ops import REGISTRY as _REGISTRY
 

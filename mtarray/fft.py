@@ -15,8 +15,8 @@ import numpy as np
 
 from ._array import Array
 from ._config import config, is_strict
-from ._dispatch import lift, names
 from ._dtypes import COMPLEX, FLOATING, REAL_FLOATING, complex_of, dtype_of, float64
+from ._operands import lift, names
 from ._ops import engine
 from ._strides import axes_of, axis_of
 from .creation import arange, astype

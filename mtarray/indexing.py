@@ -8,8 +8,8 @@ import numpy as np
 
 from ._array import Array
 from ._config import config, is_strict
-from ._dispatch import lift
 from ._dtypes import INTEGER
+from ._operands import lift
 from ._ops import engine
 from ._strides import axis_of, broadcast_shape
 from .creation import asarray, broadcast_to

@@ -17,8 +17,8 @@ import numpy as np
 from . import _linalg_engine as _engine
 from ._array import Array, window
 from ._config import is_strict
-from ._dispatch import lift, names
 from ._dtypes import COMPLEX, FLOATING, NUMERIC, float64, promote, real_of, standard_promotion
+from ._operands import lift, names
 from ._selection import assign
 from ._strides import axes_of, axis_of, broadcast_shape
 from .creation import astype, broadcast_to, eye, zeros

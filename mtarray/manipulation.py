@@ -11,8 +11,8 @@ import numpy as np
 from . import _strides
 from ._array import Array, window
 from ._config import is_strict
-from ._dispatch import lift
 from ._dtypes import COMPLEX, dtype_of, promote, standard_promotion
+from ._operands import lift
 from ._ops import engine
 from ._strides import as_shape, axes_of, axis_of
 from .creation import convert

@@ -8,9 +8,9 @@ import numpy as np
 
 from ._array import Array
 from ._config import config, is_strict
-from ._dispatch import common, lift, promised
 from ._dtypes import ALL, COMPLEX, REAL, int64
 from ._dtypes import bool as bool_
+from ._operands import common, lift, promised
 from ._ops import SLOW, elementwise, engine
 from ._strides import axes_of, axis_of
 from .elementwise import not_equal

@@ -8,8 +8,8 @@ import numpy as np
 
 from ._array import Array
 from ._config import config
-from ._dispatch import lift, promised
 from ._dtypes import INTEGER
+from ._operands import lift, promised
 from ._ops import engine
 from .elementwise import logical_not
 from .manipulation import reshape

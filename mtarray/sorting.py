@@ -8,8 +8,8 @@ import numpy as np
 
 from ._array import Array
 from ._config import config
-from ._dispatch import lift, promised
 from ._dtypes import REAL
+from ._operands import lift, promised
 from ._ops import engine
 from ._strides import axis_of
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ._array import Array
-from ._dispatch import lift, promised
 from ._dtypes import ALL, COMPLEX, FLOATING, NUMERIC, REAL, REAL_FLOATING, float64, real_of
 from ._dtypes import bool as bool_
+from ._operands import lift, promised
 from ._ops import engine, reduction, scan, wide
 from ._strides import axes_of
 from .elementwise import divide, sqrt

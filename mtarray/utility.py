@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ._array import Array
-from ._dispatch import lift, promised
 from ._dtypes import ALL, NUMERIC
 from ._dtypes import bool as bool_
+from ._operands import lift, promised
 from ._ops import reduction
 from ._strides import axis_of
 from .elementwise import not_equal, subtract

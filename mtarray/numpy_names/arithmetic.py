@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .._array import Array
-from .._dispatch import common
 from .._dtypes import COMPLEX, FLOATING, INTEGER_OR_BOOL, float32, float_of, int64, real_of
 from .._dtypes import bool as bool_
+from .._operands import common
 from ..elementwise import abs as _abs
 from ..elementwise import (
     atan2,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math as _math
 from typing import Any
 
-from .._dispatch import common
 from .._dtypes import COMPLEX as _COMPLEX
 from .._dtypes import (
     FLOATING,
@@ -24,6 +23,7 @@ from .._dtypes import (
     uint64,
 )
 from .._dtypes import bool as bool_
+from .._operands import common
 from .._ops import CHEAP, DEAR, elementwise
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
