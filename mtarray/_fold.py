@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _strides
+from . import _dispatch, _strides
 from ._array import Array, fresh, value, window
 from ._config import config
 from ._dtypes import DType, dtype_of
