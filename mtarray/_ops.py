@@ -52,10 +52,11 @@ class Plan:
     """How an elementwise op runs for given operand dtypes (and types of Python scalars).
 
     ins, outs: dtypes it computes in and returns. twin, limit: NumPy's function, which serves below `limit` elements. direct: whether the
-    operands can go to it as they are. promised: whether the standard defines the op for these operands.
+    operands can go to it as they are. promised: whether the standard defines the op for these operands. launches: what serves larger
+    arrays, by their layouts.
     """
 
-    __slots__ = ("ins", "outs", "limit", "twin", "direct", "promised", "kernel")
+    __slots__ = ("ins", "outs", "limit", "twin", "direct", "promised", "kernel", "launches")
 
     def __init__(self, op: Elementwise, key: tuple[Any, ...], ins: tuple[DType, ...], outs: tuple[DType, ...], numpy_only: bool) -> None:
         self.ins = ins
@@ -73,21 +74,37 @@ class Plan:
             self.limit = op.limit // max(d.itemsize for d in ins + outs) if config.kernels == "auto" else 0
         self.promised = _is_promised(op, key)
         self.kernel: Any = None
+        self.launches: dict[Any, Any] = {}
 
-    def launch(self, op: Elementwise, outs: tuple[Any, ...], ins: tuple[Any, ...]) -> None:
-        """Run the kernel, compiling it if this is the first time."""
+    def fresh(self, op: Elementwise, shape: Any, order: Any, dtypes: list[DType], strides: list[Any]) -> Any:
+        """A kernel with everything known but the operands' addresses, which makes its results; compiled if this is the first time."""
+        try:
+            return self._ready(op).fresh(shape, order, dtypes, strides)
+        except Exception as error:
+            if type(error).__module__.startswith("numba"):
+                raise self._refusal(op, error) from error
+            raise
+
+    def into(self, op: Elementwise, target: Any, other: Any) -> None:
+        """target = op(target, other), on ndarrays of one shape."""
+        try:
+            self._ready(op).run((target,), (target, other))
+        except Exception as error:
+            if type(error).__module__.startswith("numba"):
+                raise self._refusal(op, error) from error
+            raise
+
+    def _ready(self, op: Elementwise) -> Any:
         if self.kernel is None:
             from ._kernels.cpu import elementwise as kernels
 
             self.kernel = kernels.kernel_for(op.scalar, self.ins, self.outs)
-        try:
-            self.kernel.run(outs, ins)
-        except Exception as error:
-            if not type(error).__module__.startswith("numba"):
-                raise
-            told = [line.strip() for line in str(error).splitlines()]
-            reason = next((line for line in told if ">>>" in line or "Cannot" in line), told[0]).removeprefix(">>> ")
-            raise TypeError(f"{op.name} cannot be compiled for {names(self.ins)}: {reason}") from error
+        return self.kernel
+
+    def _refusal(self, op: Elementwise, error: Exception) -> TypeError:
+        told = [line.strip() for line in str(error).splitlines()]
+        reason = next((line for line in told if ">>>" in line or "Cannot" in line), told[0]).removeprefix(">>> ")
+        return TypeError(f"{op.name} cannot be compiled for {names(self.ins)}: {reason}")
 
 
 def _is_promised(op: Elementwise, key: tuple[Any, ...]) -> bool:

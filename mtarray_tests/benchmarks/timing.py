@@ -20,6 +20,9 @@ from .rows import MIDDLE, Case
 
 # A sample must be long beside the clock's own cost and a scheduler tick's jitter.
 SAMPLE_SECONDS = 1e-3
+# A library's threads spin for milliseconds after its last call (OpenMP's about five) and hold up those of the library that comes next;
+# so every sample starts with calls that are not counted, until those are asleep and its own are awake.
+SETTLE_SECONDS = 6e-3
 
 
 @dataclass
@@ -72,6 +75,9 @@ def _prepare(case: Case, peer: Peer, inputs: Sequence[np.ndarray]) -> Callable[[
 
 def _loop(call: Callable[[], Any], repeats: int) -> float:
     """Seconds per call. Results are dropped at once, as in a chain of operations, so that memory can be used again."""
+    end = time.perf_counter() + SETTLE_SECONDS
+    while time.perf_counter() < end:
+        call()
     start = time.perf_counter()
     for _ in range(repeats):
         call()
@@ -112,7 +118,7 @@ def _time(result: Measurement, calls: dict[str, Callable[[], Any]], seconds: flo
         if guess < SAMPLE_SECONDS:  # the first calls of a short function are its slowest
             guess = _loop(calls[name], 20)
         repeats[name] = max(1, round(SAMPLE_SECONDS / guess))
-        once += guess * repeats[name]
+        once += guess * repeats[name] + max(guess, SETTLE_SECONDS)
     rounds = max(min_rounds, min(max_rounds, int(seconds / once))) if once else 0
     samples: dict[str, list[float]] = {name: [] for name in names}
     collecting = gc.isenabled()

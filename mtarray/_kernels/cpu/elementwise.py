@@ -6,13 +6,14 @@ shapes, strides and sizes only. Chunks depend on sizes only, so results are the 
 
 import functools
 import hashlib
+import math
 
 import numpy as np
 
 from mtarray._kernels import build
 from mtarray._kernels.source import Scalar
 
-from . import driver, layout
+from . import driver, layout, pool
 from .driver import address
 from .loops import Loop, converted
 from .machine import last_level_cache
@@ -21,7 +22,45 @@ from .machine import last_level_cache
 _CHEAP, _DEAR = 1 << 17, 1 << 16
 _CHEAP_MATH = frozenset("fabs maximum minimum fmax fmin copysign floor ceil trunc rint isnan isinf isfinite signbit sign sqrt fma".split())
 _CHUNKS = 64
-_PREPARED = 4096  # launches remembered, by dtypes, shape and strides
+PREPARED = 4096  # launches remembered, by dtypes, shape and strides
+
+
+class Launch:
+    """A kernel for operands laid out in one way; called with their addresses, results first."""
+
+    __slots__ = ("fn", "items", "chunk", "offsets", "table", "places")
+
+    def __init__(self, fn, items, chunk, offsets, table, places):
+        self.fn, self.items, self.chunk, self.offsets, self.table, self.places = fn, items, chunk, offsets, table, places
+
+    def __call__(self, addresses):
+        if self.offsets is not None:
+            addresses = [a + o for a, o in zip(addresses, self.offsets, strict=True)]
+        if self.table is None:
+            driver.run(self.fn, self.items, self.chunk, *addresses)
+        else:
+            table = self.table.copy()
+            for place, a in zip(self.places, addresses, strict=True):
+                table[place] = a
+            driver.run(self.fn, self.items, self.chunk, address(table))
+
+
+class Fresh:
+    """A Launch that makes its results: called with the (buffer, offset in bytes) of each operand, it returns a tuple of ndarrays."""
+
+    __slots__ = ("launch", "outs", "shape", "back")
+
+    def __init__(self, launch, dtypes, shape, back):
+        self.launch, self.shape, self.back = launch, shape, back
+        self.outs = tuple([(pool.size_class(math.prod(shape) * d.itemsize), d) for d in dtypes])
+
+    def __call__(self, ins):
+        outs = [pool.take(size, self.shape, d) for size, d in self.outs]
+        addresses = [address(x) for x in outs]
+        for buffer, offset in ins:
+            addresses.append(address(buffer) + offset)
+        self.launch(addresses)
+        return outs if self.back is None else [x.transpose(self.back) for x in outs]
 
 
 class Kernels:
@@ -67,33 +106,23 @@ class Kernels:
         if launch is None:
             if outs[0].size == 0:
                 return
-            launch = self._prepare(operands, n, inplace)
-            if len(self._prepared) >= _PREPARED:
+            launch = self.prepare(outs[0].shape, [x.dtype for x in operands], [x.strides for x in operands], n, inplace)
+            if len(self._prepared) >= PREPARED:
                 self._prepared.clear()
             self._prepared[key] = launch
-        fn, items, chunk, offsets, table, places = launch
-        if offsets is not None:
-            addresses = [a + o for a, o in zip(addresses, offsets, strict=True)]
-        if table is None:
-            driver.run(fn, items, chunk, *addresses)
-        else:
-            table = table.copy()
-            for place, a in zip(places, addresses, strict=True):
-                table[place] = a
-            driver.run(fn, items, chunk, address(table))
+        launch(addresses)
 
-    def _prepare(self, operands, n, inplace):
-        """What `run` launches for operands laid out like these: (kernel, items, items of a chunk, offsets, table, places in it)."""
-        for x in operands:
-            if not x.dtype.isnative:
-                raise TypeError(f"kernels take arrays in native byte order, got dtype {x.dtype.str}")
-        if len(operands) > 8:
-            raise TypeError(f"a kernel takes at most 8 operands and results together, got {len(operands)}")
-        itemsizes = tuple([x.itemsize for x in operands])
-        walk = layout.plan(operands[0].shape, tuple([x.strides for x in operands]), itemsizes, n)
+    def prepare(self, shape, dtypes, strides, n, inplace=False):
+        """The Launch for operands of this shape (not empty), the first `n` of them results, with these dtypes and strides in bytes."""
+        for d in dtypes:
+            if not d.isnative:
+                raise TypeError(f"kernels take arrays in native byte order, got dtype {d.str}")
+        if len(dtypes) > 8:
+            raise TypeError(f"a kernel takes at most 8 operands and results together, got {len(dtypes)}")
+        itemsizes = tuple([d.itemsize for d in dtypes])
+        walk = layout.plan(shape, tuple(strides), itemsizes, n)
         store = self._store(walk, n, inplace)
-        dtypes = tuple([x.dtype for x in operands])
-        fn, loop = self._kernel(dtypes[n:], dtypes[:n], walk, store)
+        fn, loop = self._kernel(tuple(dtypes[n:]), tuple(dtypes[:n]), walk, store)
         table = places = None
         if walk.kind == "flat":
             unit, items = loop.block, walk.total
@@ -105,7 +134,7 @@ class Kernels:
         chunk = max(1, -(-walk.total // (_CHUNKS * unit)), self.grain // (unit * sum(itemsizes)))
         if walk.kind == "flat":
             chunk *= unit
-        return fn, items, chunk, walk.offsets if any(walk.offsets) else None, table, places
+        return Launch(fn, items, chunk, walk.offsets if any(walk.offsets) else None, table, places)
 
     def _store(self, walk, n, inplace):
         # Rows that do not begin at a cache line would be stored past the caches in part only.
@@ -171,6 +200,25 @@ class Elementwise:
         input, and must not overlap one otherwise. Scratch: 8 KiB for each output and thread, 32 KiB for a transposed input.
         """
         (self._kernels or self._make()).run(outs, ins)
+
+    def fresh(self, shape, order, dtypes, strides):
+        """The Fresh for inputs of these dtypes with these strides in bytes, broadcast to `shape` (not empty).
+
+        order: axes in the order in which the results lie in memory; None: C order.
+        """
+        axes = tuple(range(len(shape))) if order is None else order
+        dense = tuple([shape[i] for i in axes])
+        steps = []
+        for d in self.out_dtypes:
+            step, by_axis = d.itemsize, [0] * len(shape)
+            for i in reversed(axes):
+                by_axis[i] = step
+                step *= shape[i]
+            steps.append(tuple(by_axis))
+        kernels = self._kernels or self._make()
+        launch = kernels.prepare(shape, [*self.out_dtypes, *dtypes], [*steps, *strides], len(steps))
+        back = None if order is None else tuple(sorted(axes, key=axes.__getitem__))
+        return Fresh(launch, self.out_dtypes, dense, back)
 
     def _make(self):
         name = self.scalar.function.__name__.strip("<>")

@@ -4,8 +4,9 @@ A fresh large buffer costs more than the kernel that fills it: the operating sys
 (adding 10^7 float32: 7.0 ms into fresh memory, 3.2 into warm). So buffers go back to a free list instead of the system.
 
 How a buffer is known to be free: an owning array `_Raw` is handed out through a new `_Block` (an ndarray subclass whose `__del__`
-returns the `_Raw`), and the caller gets a plain ndarray on that block. NumPy shortens chains of bases only through arrays of the
-same type, so any view, memoryview, DLPack capsule or PyTorch tensor that outlives the caller's array keeps the block alive.
+returns the `_Raw`), and the caller gets a plain ndarray that is a view of that block. NumPy shortens chains of bases only through
+arrays of the same type, so any view, memoryview, DLPack capsule or PyTorch tensor that outlives the caller's array keeps the block
+alive.
 
 `__del__` may run in any thread, inside the garbage collector or at interpreter exit. It takes no lock: it uses single dict and
 list operations, which are atomic (on free-threaded builds too). The byte count that results is a hint that a lost update may
@@ -36,8 +37,8 @@ _bytes = np.dtype(np.uint8)
 _nbytes = _ndarray.nbytes.__get__
 
 _free = {}  # size class in bytes -> list of free _Raw, the most recently used last
-_used = {}  # size class -> number of the last hand-out or return in it, for evicting the oldest
-_state = {"cached": 0, "limit": None, "hits": 0, "misses": 0, "clock": 0, "timer": None}
+_used = {}  # size class -> number of hits at the last return to it, for evicting the oldest
+_state = {"cached": 0, "limit": None, "hits": 0, "misses": 0, "timer": None}
 _timer_lock = threading.Lock()
 
 
@@ -54,7 +55,7 @@ def _give_back(block, free=_free, used=_used, state=_state, nbytes=_nbytes):
     except AttributeError:  # a view that somebody made of a block; the block itself is still alive behind it
         return
     size = nbytes(raw)
-    state["clock"] = used[size] = state["clock"] + 1
+    used[size] = state["hits"]
     if state["cached"] + size > state["limit"]:
         _evict(state["limit"] - size, size)
         if state["cached"] + size > state["limit"]:
@@ -70,8 +71,10 @@ class _Block(_ndarray):
     __del__ = _give_back
 
 
-def _size_class(n):
-    """n rounded up to one of 8 sizes an octave: at most 12.5 % are wasted."""
+def size_class(n):
+    """What `take` hands out for n bytes: n rounded up to one of 8 sizes an octave (at most 12.5 % are wasted); 0 if that is malloc's."""
+    if n < MINIMUM:
+        return 0
     shift = n.bit_length() - 4
     return ((n + (1 << shift) - 1) >> shift) << shift
 
@@ -83,21 +86,25 @@ def empty(shape, dtype):
     """
     dtype = np.dtype(dtype)
     n = (math.prod(shape) if type(shape) is tuple else math.prod(tuple(np.atleast_1d(shape).tolist()))) * dtype.itemsize
-    if n < MINIMUM:
+    return take(size_class(n), shape, dtype)
+
+
+def take(size, shape, dtype):
+    """`empty` for those who know the size class of this shape and dtype (0.6 us)."""
+    if not size:
         return np.empty(shape, dtype)
-    size = _size_class(n)
     try:
         raw = _free[size].pop()
-        _state["cached"] -= size
-        _state["hits"] += 1
-        _state["clock"] = _used[size] = _state["clock"] + 1
     except (KeyError, IndexError):
         raw = _grow(size)
         if raw is None:
             return np.empty(shape, dtype)
-    block = _new(_Block, size, _bytes, raw)
+    else:
+        _state["cached"] -= size
+        _state["hits"] += 1
+    block = _new(_Block, shape, dtype, raw)
     block.raw = raw
-    return _ndarray(shape, dtype, block)
+    return block.view(_ndarray)
 
 
 def _grow(size):
@@ -168,7 +175,7 @@ def stats():
 
 
 def _arm():
-    """Start the thread that gives memory back when nothing was handed out or returned for a while."""
+    """Start the thread that gives memory back when none was handed out for a while."""
     if _state["timer"] is not None:
         return
     with _timer_lock:
@@ -184,9 +191,9 @@ def _arm():
 
 def _watch(state=_state, sleep=time.sleep):
     while True:
-        before = state["clock"], state["misses"]
+        before = state["hits"], state["misses"]
         sleep(IDLE_SECONDS)
-        if before == (state["clock"], state["misses"]) and state["cached"]:
+        if before == (state["hits"], state["misses"]) and state["cached"]:
             trim()
 
 
@@ -255,10 +262,10 @@ def _container_limits(root="/sys/fs/cgroup", membership="/proc/self/cgroup"):
 settings.follow("pool_limit", set_limit)
 
 if os.environ.get("MTARRAY_POISON", "0") not in ("", "0"):
-    _unpoisoned = empty
+    _unpoisoned = take
 
-    def empty(shape, dtype):
+    def take(size, shape, dtype):
         """As without poison; decided once, at import, so that nothing is asked on the usual path."""
-        out = _unpoisoned(shape, dtype)
+        out = _unpoisoned(size, shape, dtype)
         out.reshape(-1).view(np.uint8).fill(255)
         return out
