@@ -113,6 +113,8 @@ def _general(op: Any, plan: Any, xs: list[Any]) -> Any:
         if len(plan.launches) >= _LAYOUTS:
             plan.launches.clear()
         launch = plan.launches[layout] = _choose(op, plan, xs)
+        if launch.__class__ is not str and layout == layout[:1] * len(xs) and all(x._whole >= 0 for x in xs):
+            plan.launches[xs[0]._shape] = launch  # for the doors, which look up whole arrays of one shape themselves
     fits = True
     if None in layout:
         xs, fits = _inputs(op, xs, plan)
@@ -277,7 +279,10 @@ def unary_door(op: Any) -> Callable[..., Any]:
             n = x._whole
             if n >= 0:
                 entry = fast.get(x._dtype)
-                if entry is not None and n < entry[1] and x._shape and x._storage.node is None:
+                if entry is not None and x._shape and x._storage.node is None:
+                    if n >= entry[1]:
+                        launch = entry[4].launches.get(x._shape)
+                        return elementwise(op, (x,)) if launch is None else fresh(launch.whole(x._storage.buffer))
                     token = set_errors(QUIET)
                     try:
                         result = entry[0](x._storage.buffer)
@@ -318,7 +323,6 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                     entry = fast.get(x1._dtype)
                     if (
                         entry is not None
-                        and n < entry[1]
                         and n == x2._whole
                         and x2._dtype is x1._dtype
                         and x1._shape
@@ -326,6 +330,9 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                         and s1.node is None
                         and x2._storage.node is None
                     ):
+                        if n >= entry[1]:
+                            launch = entry[4].launches.get(x1._shape)
+                            return elementwise(op, (x1, x2)) if launch is None else fresh(launch.whole(s1.buffer, x2._storage.buffer))
                         if entry[3]:
                             token = set_errors(QUIET)
                             try:
@@ -347,6 +354,20 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                         out._whole = n
                         out._readonly = False
                         return out
+                    if (
+                        entry is not None
+                        and x2._dtype is x1._dtype
+                        and 0 < n * x2._whole < entry[1]
+                        and s1.node is None
+                        and x2._storage.node is None
+                    ):
+                        token = set_errors(QUIET)
+                        try:
+                            return fresh(entry[0](s1.buffer, x2._storage.buffer))
+                        except ValueError:
+                            pass  # told below
+                        finally:
+                            reset_errors(token)
                 elif c is float or c is int:
                     entry = fast.get((x1._dtype, c))
                     if entry is not None and n < entry[1] and x1._shape and s1.node is None:

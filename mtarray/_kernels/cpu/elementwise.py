@@ -62,6 +62,14 @@ class Fresh:
         self.launch(addresses)
         return outs if self.back is None else [x.transpose(self.back) for x in outs]
 
+    def whole(self, *buffers):
+        """The only result for operands that are contiguous ndarrays of one shape."""
+        size, dtype = self.outs[0]
+        out = pool.take(size, self.shape, dtype)
+        launch = self.launch
+        driver.run(launch.fn, launch.items, launch.chunk, address(out), *map(address, buffers))
+        return out
+
 
 class Kernels:
     """The kernels of one loop body for every layout; `run` chooses, builds and launches.
@@ -130,8 +138,9 @@ class Kernels:
             unit, items, table, places = _rows(loop, walk, itemsizes)
         else:
             unit, items, table, places = _tiles(loop, walk, itemsizes)
-        # About 1/64 of the whole, and enough to be worth a thread. Sizes decide, never the number of threads.
-        chunk = max(1, -(-walk.total // (_CHUNKS * unit)), self.grain // (unit * sum(itemsizes)))
+        # A power of two of chunks, since threads share them evenly, each enough to be worth a thread. Sizes decide, never the threads.
+        count = min(_CHUNKS, 1 << max(0, (walk.total * sum(itemsizes) // self.grain).bit_length() - 1))
+        chunk = max(1, -(-walk.total // (count * unit)))
         if walk.kind == "flat":
             chunk *= unit
         return Launch(fn, items, chunk, walk.offsets if any(walk.offsets) else None, table, places)
