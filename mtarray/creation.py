@@ -236,8 +236,8 @@ def _allocate(shape: Any, d: DType) -> Any:
     return np.empty(shape, d)
 
 
-_COPIED = 200_000  # elements below which NumPy's own copy is faster than the launch of a parallel one
-_CONVERTED = 150_000  # the same where the dtype or the order changes
+_COPIED = 1 << 20  # bytes below which NumPy's own copy is faster than the launch of a parallel one
+_CONVERTED = 40_000  # elements, where the dtype or the order changes
 _LARGEST = (1 << 63) - 1
 _POOLED = 1 << 17  # bytes; smaller blocks NumPy's own allocator recycles as well
 
@@ -507,13 +507,11 @@ def triangle(x: Any, *, k: int, lower: bool) -> Any:
 @engine
 def convert(x: Any, *, dtype: DType) -> Any:
     """The elements in another dtype, in memory of their own (C order)."""
-    if x.size < (_COPIED if x.dtype is dtype and x.flags.c_contiguous else _CONVERTED):
+    if x.nbytes < _COPIED if x.dtype is dtype and x.flags.c_contiguous else x.size < _CONVERTED:
         return (x.real if dtype.kind != "c" and x.dtype.kind == "c" else x).astype(dtype, "C")
-    from ._kernels.cpu import copying, pool
+    from ._kernels.cpu import copying
 
-    out = pool.empty(x.shape, dtype)
-    copying.copy(out, x)
-    return out
+    return copying.convert(x, dtype)
 
 
 def copy(x: Any, /) -> Array:

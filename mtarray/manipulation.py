@@ -205,23 +205,19 @@ def concat(arrays: Any, /, *, axis: int | None = 0, dtype: Any = None) -> Array:
 @engine
 def join(*arrays: Any, axis: int, dtype: Any) -> Any:
     """Arrays joined along an axis, converted to one dtype."""
-    if sum(a.nbytes for a in arrays) < _JOINED:
+    size = 0
+    for a in arrays:
+        size += a.nbytes
+    if size < _JOINED:
         return np.concatenate(arrays, axis, dtype=dtype, casting="unsafe")
-    if all(a.dtype is dtype for a in arrays):
-        from ._kernels.cpu import join as joining
+    from ._kernels.cpu import join as joining
 
-        return joining.concat(arrays, axis)
-    from ._kernels.cpu import copying, pool
-
-    shape = list(arrays[0].shape)
-    shape[axis] = sum(a.shape[axis] for a in arrays)
-    out = pool.empty(tuple(shape), dtype)
-    copying.concatenate(out, arrays, axis)
-    return out
+    return joining.join(arrays, axis, dtype)
 
 
-_LARGE = 1 << 18  # bytes from which a parallel copy pays
-_JOINED = 1 << 20  # the same for a join, which NumPy does by long copies
+# Bytes of the operands, or of the result, from which a parallel copy pays.
+_JOINED = 1 << 18
+_REPEATED = 1 << 17
 
 
 def stack(arrays: Any, /, *, axis: int = 0) -> Array:
@@ -335,7 +331,7 @@ def repeat_by(x: Any, *counts: Any, axis: int, repeats: int | None = None) -> An
             raise ValueError("repeat: repeats must not be negative")
         return np.repeat(x, counts[0], axis)
     assert repeats is not None
-    if x.nbytes * repeats < _LARGE:
+    if x.nbytes * repeats < _REPEATED:
         return np.repeat(x, repeats, axis)
     from ._kernels.cpu import join as joining
 

@@ -327,13 +327,20 @@ def test_permutations():
             np.testing.assert_array_equal(out, y)
 
 
-def test_concatenate():
-    parts = [_values((5, n, 6), "f4") for n in (3, 0, 8)] + [_values((6, 2, 5), "i4").T]
-    out = np.empty((5, 13, 6))
-    copying.concatenate(out, parts, 1)
-    np.testing.assert_array_equal(out, np.concatenate(parts, 1))
-    with pytest.raises(ValueError, match="13 entries along axis 1"):
-        copying.concatenate(np.empty((5, 14, 6)), parts, 1)
+@pytest.mark.parametrize("source", ["?", "u1", "f4", "f8", "c8", "c16"])
+def test_converted_copies(source):
+    """New arrays: every layout, remembered or not."""
+    for shape in SHAPES:
+        for make in LAYOUTS.values():
+            x = make(shape, source)
+            for target in (source, "c16", "f4" if source != "c16" else "c8"):
+                if x.dtype.kind == "c" and target == "f4":
+                    continue
+                for _ in range(2):
+                    out = copying.convert(x, np.dtype(target))
+                    assert out.flags.c_contiguous
+                    assert out.dtype == target
+                    np.testing.assert_array_equal(out, x.astype(target))
 
 
 # --- plans -----------------------------------------------------------------------------------------------------------------

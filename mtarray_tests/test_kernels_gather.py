@@ -32,8 +32,6 @@ def kernels(monkeypatch):
     monkeypatch.setattr(gather, "ROWS_CROSSOVER_BYTES", 0)
     monkeypatch.setattr(scatter, "SCATTER_CROSSOVER", 0)
     monkeypatch.setattr(select, "MASK_CROSSOVER", 0)
-    monkeypatch.setattr(join, "JOIN_CROSSOVER_BYTES", 0)
-    monkeypatch.setattr(join, "CONCAT_CROSSOVER_BYTES", 0)
 
 
 def sample(dtype, shape, seed=0):
@@ -228,29 +226,26 @@ def test_masks_that_do_not_fit(kernels):
 
 
 @pytest.mark.parametrize("dtype", ["?", "u2", "f4", "i8", "c16"])
-def test_joins(kernels, dtype):
-    rng = np.random.default_rng(0)
+def test_joins(dtype):
     for x in pairs(dtype):
         for axis in range(x.ndim):
             head = (slice(None),) * axis
             part, none = x[(*head, slice(0, 3))], x[(*head, slice(0, 0))]
-            for arrays in ([x, part, x], [x], [none, x], [none, none], [np.ascontiguousarray(x), np.ascontiguousarray(part)]):
-                for a in (axis, axis - x.ndim, None):
-                    assert_bits(join.concat(arrays, a), np.concatenate(arrays, a))
+            contiguous = [np.ascontiguousarray(x), np.ascontiguousarray(part)]
+            for arrays in ([x, part, x], [x], [none, x], [none, none], contiguous, [x] * 20, [none, *contiguous] * 7):
+                assert_bits(join.join(arrays, axis, x.dtype), np.concatenate(arrays, axis))
+            mixed = [x, part.astype("f8") if x.dtype.kind != "c" else part.astype("c8")]
+            for d in (np.dtype("c16"), np.result_type(*mixed)):
+                assert_bits(join.join(mixed, axis, d), np.concatenate(mixed, axis, dtype=d))
             for times in (0, 1, 2, 3, 9, 20):
                 assert_bits(join.repeat(x, times, axis), np.repeat(x, times, axis))
-            each = rng.integers(0, 4, x.shape[axis])
-            assert_bits(join.repeat(x, each, axis), np.repeat(x, each, axis))
-            for shift in (0, 1, -2, 5, 10**6 + 1):
-                assert_bits(join.roll(x, shift, axis), np.roll(x, shift, axis))
-                assert_bits(join.roll(x, shift), np.roll(x, shift))
-        assert_bits(join.repeat(x, 3), np.repeat(x, 3))
-        for reps in (2, (2, 3), (3, 1), (2, 1, 2), (0, 2), 1, ()):
-            assert_bits(join.tile(x, reps), np.tile(x, reps))
-    with pytest.raises(ValueError, match="dimension"):
-        join.concat([np.zeros((3, 4)), np.zeros((3, 5))], 0)
-    with pytest.raises(ValueError, match="negative"):
-        join.repeat(np.zeros(5), -1)
+
+
+def test_joins_cut_rows_anywhere():
+    """Chunks are bytes: they end within rows, pieces and elements."""
+    for rows, widths in ((1, (300_001, 0, 70_000)), (3, (100_003, 33, 50_000)), (1000, (0, 333, 35, 0)), (7000, (32, 45))):
+        parts = [sample("u1", (rows, n), n) for n in widths]
+        assert_bits(join.join(parts, 1, np.dtype("u1")), np.concatenate(parts, 1))
 
 
 @pytest.mark.parametrize("dtype", ["?", "i4", "f8", "c16"])
@@ -265,8 +260,8 @@ def test_a_million(dtype):
         gather.gather(x.reshape(1000, 1000), [index % 1000, index[::-1] % 1000]), x.reshape(1000, 1000)[index % 1000, index[::-1] % 1000]
     )
     assert_bits(select.mask_select(x, mask), x[mask])
-    assert_bits(join.concat([x, x[:7], x]), np.concatenate([x, x[:7], x]))
-    assert_bits(join.repeat(x, 3), np.repeat(x, 3))
+    assert_bits(join.join([x, x[:7], x], 0, x.dtype), np.concatenate([x, x[:7], x]))
+    assert_bits(join.repeat(x, 3, 0), np.repeat(x, 3))
     ours, theirs = x.copy(), x.copy()
     select.mask_assign(ours, mask, x[: mask.sum()])
     theirs[mask] = x[: mask.sum()]
@@ -280,7 +275,7 @@ def test_results_larger_than_the_caches_are_streamed():
     index = rng.integers(-1000, 1000, 450_000)
     assert_bits(gather.take(x, index), x[index])
     parts = [np.arange(n, dtype="u1") for n in (20_000_001, 63, 40_000_003)]
-    assert_bits(join.concat(parts), np.concatenate(parts))
+    assert_bits(join.join(parts, 0, np.dtype("u1")), np.concatenate(parts))
 
 
 def test_more_than_2_31_elements():

@@ -6,9 +6,9 @@ import numpy as np
 
 from mtarray._kernels import build
 
-from . import driver
+from . import driver, pool
 from .driver import address
-from .elementwise import Kernels
+from .elementwise import PREPARED, Kernels, Launch
 from .loops import Loop, converted
 from .machine import last_level_cache
 
@@ -51,22 +51,54 @@ def copy(dst, src):
     _kernels(dst.dtype, src.dtype).run((dst,), (src,))
 
 
+_converted = {}  # (shape, strides, dtype, dtype of the copy) -> (size class of the copy, Launch)
+
+
+def convert(x, dtype):
+    """A C-contiguous copy of x, an array of any strides, in `dtype`; conversions as in `copy`, both dtypes of the thirteen and native."""
+    shape = x.shape
+    key = shape, x.strides, x.dtype, dtype
+    made = _converted.get(key)
+    if made is None:
+        if not x.size:
+            return np.empty(shape, dtype)
+        if len(_converted) >= PREPARED:
+            _converted.clear()
+        strides = contiguous_strides(shape, dtype.itemsize)
+        made = _converted[key] = pool.size_class(x.size * dtype.itemsize), launch(x, dtype, strides)
+    size, copies = made
+    out = pool.take(size, shape, dtype)
+    copies((address(out), address(x)))
+    return out
+
+
+def launch(x, dtype, strides):
+    """The Launch that copies an array like x, not empty, into one of `dtype` and the same shape with these strides in bytes."""
+    source = x.dtype
+    if source == dtype:
+        if x.flags.c_contiguous and strides == contiguous_strides(x.shape, x.itemsize):
+            return Launch(_memcpy(_past_caches(x.nbytes)), x.nbytes, _CHUNK, None, None, None)
+        source = dtype = _BITS.get(dtype.itemsize, dtype)  # a plain copy moves bits: one kernel for all dtypes of a size
+    return _kernels(dtype, source).prepare(x.shape, [dtype, source], [strides, x.strides], 1)
+
+
+def contiguous_strides(shape, step):
+    """Strides in C order of elements of `step` bytes."""
+    strides = []
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    return tuple(reversed(strides))
+
+
 def copy_bytes(dst, src, n):
     """Copy n bytes between addresses that do not overlap, on all threads; past the caches when they could not hold it anyway."""
     if n:
-        driver.run(_memcpy(2 * n > 1.5 * last_level_cache()), n, _CHUNK, dst, src)
+        driver.run(_memcpy(_past_caches(n)), n, _CHUNK, dst, src)
 
 
-def concatenate(dst, arrays, axis):
-    """Write the arrays one after another along `axis` into dst, which has the shape of the result."""
-    at = 0
-    window = [slice(None)] * dst.ndim
-    for x in arrays:
-        window[axis] = slice(at, at + x.shape[axis])
-        copy(dst[tuple(window)], x)
-        at += x.shape[axis]
-    if at != dst.shape[axis]:
-        raise ValueError(f"the arrays have {at} entries along axis {axis}, the destination of shape {dst.shape} has {dst.shape[axis]}")
+def _past_caches(n):
+    return 2 * n > 1.5 * last_level_cache()
 
 
 @functools.cache
