@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from ._array import Array, fresh
 from ._config import config
+from ._dtypes import FLOATING
+from ._operands import QUIET, reset_errors, set_errors
 from ._ops import engine
 
 # Multiply-adds (of integers, of stacks) below which NumPy is done before a kernel of ours has started.
 SMALL = 1 << 15
-# Elements of a float matrix below which BLAS multiplies it by a vector faster than a second thread starts.
-_CACHED = 1 << 20
+# Multiply-adds of float matrices below which BLAS is always the faster one (`gemm.beats_blas` judges the others).
+BLAS = 500_000
 # Elements of a stack of matrices above which it is worth more than one thread.
 _STACK = 1 << 11
 
@@ -34,6 +37,26 @@ def _large(x: Any) -> bool:
     return x.ndim > 2 and x.size >= _STACK and config.kernels != "python"
 
 
+def small_product(x1: Array, x2: Array) -> Array | None:
+    """The product of a small matrix by a matrix or a vector, of one dtype and of shapes that fit; None for another door.
+
+    `dot` does what `np.matmul` does for these, in 0.3 us instead of 0.7.
+    """
+    n, values = x1._whole, config._values
+    if not (n > 0 and x2._whole > 0) or values["kernels"] != "auto" or values["deterministic"]:
+        return None
+    one, two = x1._storage, x2._storage
+    if len(x2._shape) == 2:
+        n *= x2._shape[1]
+    if n >= (BLAS if x1._dtype in FLOATING else SMALL) or one.node is not None or two.node is not None:
+        return None
+    token = set_errors(QUIET)
+    try:
+        return fresh(one.buffer.dot(two.buffer))
+    finally:
+        reset_errors(token)
+
+
 @engine
 def product(x1: Any, x2: Any) -> Any:
     """`x1 @ x2` of arrays of one dtype and of shapes that fit."""
@@ -45,8 +68,8 @@ def product(x1: Any, x2: Any) -> Any:
     columns = 1 if x2.ndim == 1 else x2.shape[-1]
     work = max(x1.size * columns, x2.size * rows)
     blas = matrices and x1.dtype.kind in "fc" and _dense(x1) and _dense(x2)
-    if blas and min(rows, columns) == 1 and rows != columns:
-        blas = work < _CACHED or x1.dtype.kind == "c"
+    if blas and x1.dtype.kind == "f":
+        blas = work < BLAS or min(rows, columns) == 1
     if mode != "numba" and (mode == "python" or work < SMALL or blas):
         from ._kernels.cpu import pool
 

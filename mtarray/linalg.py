@@ -135,8 +135,9 @@ def matmul(x1: Any, x2: Any, /) -> Array:
     """
     if x1.__class__ is Array and x2.__class__ is Array and x1._dtype is x2._dtype and x1._dtype in NUMERIC:
         s1, s2 = x1._shape, x2._shape
-        if len(s1) == 2 and len(s2) == 2 and s1[1] == s2[0]:
-            return _engine.product(x1, x2)
+        if len(s1) == 2 and 1 <= len(s2) <= 2 and s1[1] == s2[0]:
+            quick = _engine.small_product(x1, x2)
+            return _engine.product(x1, x2) if quick is None else quick
     x1, x2 = _pair(x1, x2, "matmul")
     s1, s2 = x1.shape, x2.shape
     if not s1 or not s2:

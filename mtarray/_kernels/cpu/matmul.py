@@ -2,9 +2,10 @@
 
 | operands | engine |
 |---|---|
-| float and complex matrices | NumPy's BLAS through `np.matmul`, on its own threads |
+| real float matrices for which it is faster | our blocked kernel (`gemm.py`) |
+| other float and complex matrices | NumPy's BLAS through `np.matmul`, on its own threads |
 | stacks of tiny ones, real or integer | rows in registers (`batched.py`) |
-| a matrix and a vector, real | `matvec.py` |
+| a matrix and a vector, of integers or strided | `matvec.py` |
 | up to 16 dot products of bool | `np.matmul`, which stops at the first that are both true |
 | stacks of vectors, complex stacks | BLAS, slabs of the stack on all threads |
 | other stacks of small ones; integers, bool; strides that BLAS cannot read; no BLAS | our blocked kernel (`gemm.py`) |
@@ -18,7 +19,7 @@ import numpy as np
 
 from . import blas, matvec, pool
 from .batched import fits, tiny_matmul
-from .gemm import own_matmul
+from .gemm import beats_blas, own_matmul
 from .slabs import each
 
 # Multiply-adds below which NumPy's plain loop over integers is done before our kernel has started.
@@ -26,8 +27,6 @@ SMALL = 16_384
 # A stack is parallel over its matrices from this many on, up to this many multiply-adds each; larger ones are BLAS's.
 MANY, EACH = 8, 200**3
 SLAB = 200_000  # multiply-adds of a slab of a stack that BLAS multiplies
-# Elements of a float matrix that fit a processor's own caches: BLAS's loop is done before a second thread has started.
-VECTOR = 1 << 20
 # Results of a bool matrix times a vector up to which NumPy's loop, one row after the other, beats the blocked kernel.
 FEW = 16
 
@@ -97,7 +96,8 @@ def _matrices_into(a, b, out, own):
     count = out.size // (m * n)
     if count >= MANY and fits(a, b, out):
         return tiny_matmul(a, b, out)
-    if count == 1 and min(m, n) == 1 and out.size * k >= (VECTOR if out.dtype.kind == "f" and not own else SMALL):
+    blas_serves = not own and out.dtype.kind in "fc" and blas_reads(a) and blas_reads(b) and blas.has_gemm(out.dtype)
+    if count == 1 and min(m, n) == 1 and not blas_serves and out.size * k >= SMALL:
         a2, b2 = a.reshape(m, k), b.reshape(k, n)
         matrix, vector = (a2, b2[:, 0]) if n == 1 else (b2.T, a2[0])
         if matvec.fits(matrix):
@@ -110,9 +110,7 @@ def _matrices_into(a, b, out, own):
     if count >= MANY and (min(m, n) == 1 or out.dtype.kind == "c") and m * n * k <= EACH and out.size * k > SMALL:
         return _slabs(a, b, out)
     if out.dtype.kind == "f" and out.size * k > SMALL:
-        if count >= MANY and m * n * k <= EACH:
-            return own_matmul(a, b, out)
-        if not (blas_reads(a) and blas_reads(b)):
+        if (count >= MANY and m * n * k <= EACH) or beats_blas(m, k, n, out.dtype) or not (blas_reads(a) and blas_reads(b)):
             return own_matmul(a, b, out)
     return np.matmul(a, b, out=out)
 
