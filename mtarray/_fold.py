@@ -15,6 +15,7 @@ from ._operands import QUIET, lift, reset_errors, run_quietly, set_errors
 
 _ndarray = np.ndarray
 
+_REMEMBERED = 4096  # launches of an op, by dtype, shape, strides and axis
 LINES_LIMIT = 1 << 16  # elements from which a kernel folds lines of an array: NumPy has its fast loops for whole arrays
 
 
@@ -32,18 +33,27 @@ def _check_fold(op: Any, x: Array, accumulate: DType) -> None:
 def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
     """The public function of a reduction; those that combine in a dtype of choice take `dtype=`. `result`: dtype of the result if fixed."""
     fast = op.fast
+    launches = op.launches
 
-    def quick(x: Any, axis: Any) -> Any:
-        """The fold of a small whole array over all axes or one, or None."""
-        if x.__class__ is not Array or not x._whole > 0:
+    def quick(x: Any, axis: Any, keepdims: bool) -> Any:
+        """The fold over all axes or one, of a small whole array by NumPy, of a large array as it was launched before; or None."""
+        if x.__class__ is not Array or (axis is not None and axis.__class__ is not int):
             return None
+        known = launches.get((x._dtype, x._shape, x._strides, axis, keepdims))
+        if known is not None:
+            launch, axes, shape = known
+            folded = launch(x._storage.buffer if x._whole >= 0 else value(x))
+            out = fresh(folded if shape is None else folded.reshape(shape))
+            if x._storage.node is not None:
+                _dispatch.record(op, (x,), (out,), {"axes": axes, "keepdims": keepdims})
+            return out
         entry = fast.get(x._dtype)
-        if entry is None or x._whole >= entry[2] or x._storage.node is not None:
-            return None
-        if x._whole >= LINES_LIMIT and axis is not None and len(x._shape) > 1:
+        if entry is None or keepdims or not 0 < x._whole < entry[2] or x._storage.node is not None:
             return None
         if axis is not None and (
-            axis.__class__ is not int or not -len(x._shape) <= axis < len(x._shape) or (entry[1] in _WIDER and axis != len(x._shape) - 1)
+            (x._whole >= LINES_LIMIT and len(x._shape) > 1)
+            or not -len(x._shape) <= axis < len(x._shape)
+            or (entry[1] in _WIDER and axis != len(x._shape) - 1)
         ):
             return None
         token = set_errors(QUIET)
@@ -56,7 +66,7 @@ def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
     if op.accumulate is None:
 
         def door(x: Any, /, axis: Any = None, keepdims: bool = False) -> Any:
-            out = None if keepdims else quick(x, axis)
+            out = quick(x, axis, keepdims)
             if out is None:
                 x = lift(x, op.name)
                 out = reduce(op, x, axis, x._dtype, result, keepdims)
@@ -64,7 +74,7 @@ def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
     else:
 
         def door(x: Any, /, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:  # type: ignore[misc]
-            out = None if keepdims or dtype is not None else quick(x, axis)
+            out = None if dtype is not None else quick(x, axis, keepdims)
             if out is None:
                 x = lift(x, op.name)
                 out = reduce(op, x, axis, op.accumulate(x._dtype) if dtype is None else dtype_of(dtype), None, keepdims)
@@ -101,11 +111,20 @@ def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None
     else:
         from ._kernels.cpu import reduce as kernels
 
-        fold = kernels.reduce_python if mode == "python" else kernels.reduce
-        axes = tuple(range(len(shape))) if axes is None else axes
-        folded = run_quietly(fold, op.scalar, a, axes, accumulate, result or accumulate, op.identity)
-        if keepdims:
-            folded = folded.reshape(tuple([1 if i in axes else n for i, n in enumerate(shape)]))
+        along = tuple(range(len(shape))) if axes is None else axes
+        kept = tuple([1 if i in along else n for i, n in enumerate(shape)]) if keepdims else None
+        if mode == "python":
+            folded = run_quietly(kernels.reduce_python, op.scalar, a, along, accumulate, result or accumulate, op.identity)
+        else:
+            launch = kernels.prepare(op.scalar, a, along, accumulate, result or accumulate, op.identity)
+            folded = run_quietly(launch, a)
+            default = x._dtype if op.accumulate is None else op.accumulate(x._dtype)
+            if accumulate is default and x._dtype in op.standard:
+                if len(op.launches) >= _REMEMBERED:
+                    op.launches.clear()
+                op.launches[x._dtype, shape, x._strides, axis, keepdims] = launch, axes, kept
+        if kept is not None:
+            folded = folded.reshape(kept)
     out = fresh(folded)
     if x._storage.node is not None:
         _dispatch.record(op, (x,), (out,), {"axes": axes, "keepdims": keepdims})

@@ -331,7 +331,9 @@ def publish(op: Op, door: Callable[..., Any], declaration: Callable[..., Any]) -
 class Reduction(Op):
     """An op that folds axes (or, of kind "scan", runs along one) with a scalar function of two values. `twin`: NumPy's ufunc of it."""
 
-    __slots__ = ("scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit", "limits", "fast")
+    __slots__ = (
+        "scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit", "limits", "fast", "launches"
+    )  # fmt: skip
 
     scalar_function: Callable[..., Any]
     _scalar: Any
@@ -343,6 +345,7 @@ class Reduction(Op):
     limit: int
     limits: dict[str, int]
     fast: dict[DType, tuple[Any, DType | None, int]]
+    launches: dict[tuple[Any, ...], tuple[Any, ...]]  # kernels ready to run: what `_fold.reduce` remembers
 
     @property
     def scalar(self) -> Any:
@@ -356,6 +359,7 @@ class Reduction(Op):
     def refresh(self) -> None:
         """Fill the table of the hot path: for each promised dtype NumPy's fold, the dtype it combines in, and its limit."""
         self.fast.clear()
+        self.launches.clear()
         if config.kernels == "auto" and self.twin is not None:
             for d in self.standard:
                 wider = None if self.accumulate is None else self.accumulate(d)
@@ -463,6 +467,7 @@ def _folding(scalar: Any, kind: str, identity: Any, dtypes: Any, standard: Any, 
     op.limit = limit
     op.limits = {}
     op.fast = {}
+    op.launches = {}
     op.parameters = ("x",)
     return op
 

@@ -5,10 +5,10 @@ from functools import lru_cache
 import numpy as np
 
 from .. import build
-from . import nest, pool
-from .driver import address, run
+from . import launch, nest
 from .nest import plan, pointer, scalar
 
+_POSITION = np.dtype(np.int64)
 PIECE = 2048  # elements searched at once: their extremum is found by SIMD, its place only when it is better
 
 
@@ -21,7 +21,7 @@ def _joins(dtype, largest):
 
 @lru_cache(maxsize=512)
 def _kernel(dtype, largest, layout, unit):
-    """Address of the kernel: positions go to `out`, or values to partials and positions to the array behind args word 1."""
+    """Address of the kernel: positions go to `out`, or positions and values to the scratch when several leaves join."""
     p, t, size = pointer(dtype), scalar(dtype), dtype.itemsize
     join, better = _joins(dtype, largest)
     name = f"arg{'max' if largest else 'min'}_{dtype.char}_{layout}".replace("?", "b")
@@ -30,7 +30,7 @@ def _kernel(dtype, largest, layout, unit):
         def at(i):
             return f"x[{i}]" if unit else f"{p}(b + ({i}) * s)[0]"
 
-        body = f"""{nest.LOAD_WORDS}    positions = i8(ld64(args + 8))
+        body = f"""{nest.LOAD_WORDS}    places = i8(pb); values = {p}(pb + 8 * leaves * outputs)
     for item in range(lo, hi):
 {nest.ROWS_ITEM}        m = {t}(0); best = np.int64(-1)
         for p in range(p0, p1):
@@ -49,16 +49,23 @@ def _kernel(dtype, largest, layout, unit):
                         i += 64
                     while {at("i")} != v: i += 1
                 best = row * n + k + i
-        positions[item] = best
-        if leaves > 1: {p}(pb)[item] = m"""
-        return build.kernel(name, body)
+        if leaves > 1:
+            places[item] = best; values[item] = m
+            if {nest.LAST.format(counter="o")}:
+                store64(sb + 8 * o, 0); m = values[o]; best = places[o]
+                for p in range(1, leaves):
+                    v = values[p * outputs + o]
+                    if {better}: m = v; best = places[p * outputs + o]
+                i8(ob)[o] = best
+        else: i8(ob)[o] = best"""
+        return build.kernel(name, body, nest.ATOMICS)
     element = "x[j]" if unit else f"{p}(b + j * cs)[0]"
     # Positions within a piece fit the width of the elements, so that values and positions fill equally many lanes.
     index = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}[size]
     index_type = {1: "np.uint8", 2: "np.int16", 4: "np.int32", 8: "np.int64"}[size]
     # Without branches, for SIMD.
     up = f"(v {'>' if largest else '<'} old)" + (" | ((v != v) & (old == old))" if dtype.kind == "f" else "")
-    body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}    positions = i8(ld64(args + 8))
+    body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}
     kv = np.empty({nest.COLUMNS}, {t}); va = {p}(arr_ptr(kv)); km = np.empty({nest.COLUMNS}, {t}); ma = {p}(arr_ptr(km))
     kw = np.empty({nest.COLUMNS}, {index_type}); wa = {index}(arr_ptr(kw)); kb = np.empty({nest.COLUMNS}, np.int64); ba = i8(arr_ptr(kb))
     for item in range(lo, hi):
@@ -79,13 +86,24 @@ def _kernel(dtype, largest, layout, unit):
                 for j in range(width):
                     v = va[j]; old = ma[j]
                     if {up}: ma[j] = v; ba[j] = base + np.int64(wa[j])
-        at = leaf * outputs + o
-        for j in range(width): positions[at + j] = ba[j]
+        out = i8(ob + 8 * o)
         if leaves > 1:
-            part = {p}(pb + at * {size})
-            for j in range(width): part[j] = ma[j]
+            values = {p}(pb + 8 * leaves * outputs + (leaf * outputs + o) * {size}); places = i8(pb + 8 * (leaf * outputs + o))
+            for j in range(width): values[j] = ma[j]; places[j] = ba[j]
+            if {nest.LAST.format(counter="group")}:
+                store64(sb + 8 * group, 0)
+                values = {p}(pb + 8 * leaves * outputs + o * {size}); places = i8(pb + 8 * o)
+                for j in range(width): ma[j] = values[j]; ba[j] = places[j]
+                for i in range(1, leaves):
+                    values = {p}(pb + 8 * leaves * outputs + (i * outputs + o) * {size}); places = i8(pb + 8 * (i * outputs + o))
+                    for j in range(width):
+                        v = values[j]; old = ma[j]
+                        if {up}: ma[j] = v; ba[j] = places[j]
+                for j in range(width): out[j] = ba[j]
+        else:
+            for j in range(width): out[j] = ba[j]
     kv[0] = kv[1]; km[0] = km[1]; kw[0] = kw[1]; kb[0] = kb[1]"""
-    return build.kernel(name, body)
+    return build.kernel(name, body, nest.ATOMICS)
 
 
 def argmax(x, axis=None):
@@ -106,32 +124,30 @@ def _arg(x, axis, largest):
     name = "argmax" if largest else "argmin"
     if x.dtype.kind == "c":
         raise TypeError(f"complex numbers have no order: {name} of {x.dtype}")
-    axes = tuple(range(x.ndim)) if axis is None else (axis,)
-    shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
-    if x.size == 0:
-        if 0 in shape and all(x.shape[i] for i in axes):
-            return pool.empty(shape, np.int64)
-        raise ValueError(f"{name} of no elements: shape {x.shape}, axis {axis}")
-    repeated = tuple(i for i, s in enumerate(x.strides) if s == 0 and x.shape[i] != 1)
+    return _prepare(x.dtype, x.shape, x.strides, axis, largest)(x)
+
+
+@lru_cache(maxsize=2048)
+def _prepare(dtype, shape, strides, axis, largest):
+    """What finds the positions in an ndarray of this dtype, shape and these strides: a function of it."""
+    axes = tuple(range(len(shape))) if axis is None else (axis,)
+    if 0 in shape:
+        kept = tuple(n for i, n in enumerate(shape) if i not in axes)
+        if 0 in kept and all(shape[i] for i in axes):
+            return lambda x: launch.filled(kept, _POSITION, 0)
+        raise ValueError(f"{'argmax' if largest else 'argmin'} of no elements: shape {shape}, axis {axis}")
+    repeated = tuple(i for i, s in enumerate(strides) if s == 0 and shape[i] != 1)
+    if repeated and axis is not None:
+        # Of a repeated element the first counts.
+        return launch.repeating(shape, axes, repeated, lambda x: _arg(x, axis, largest))
     if repeated:
-        # Of a repeated element the first counts, and equal outputs are computed once.
-        once = _arg(x[tuple(slice(0, 1) if i in repeated else slice(None) for i in range(x.ndim))], axis, largest)
-        if axis is None:
-            places = np.unravel_index(int(once), tuple(1 if i in repeated else n for i, n in enumerate(x.shape)))
-            return np.asarray(np.ravel_multi_index(places, x.shape), np.int64)
-        result = pool.empty(shape, np.int64)
-        result[...] = once
-        return result
-    loops = plan(x.shape, x.strides, axes, x.dtype.itemsize, True, 0, PIECE)
-    fn = _kernel(x.dtype, largest, loops.layout, loops.unit)
-    result = pool.empty(tuple(x.shape[i] for i in loops.order), np.int64)
-    values, places = None, result
-    if loops.leaves > 1:
-        values = np.empty((loops.leaves, loops.outputs), x.dtype)
-        places = np.empty((loops.leaves, loops.outputs), np.int64)
-    words = loops.arguments(address(x), address(result), 0 if values is None else address(values))
-    run(fn, loops.items, loops.chunk, address(words), address(places))
-    if values is not None:
-        leaf = (np.argmax if largest else np.argmin)(values, axis=0)  # leaves lie in order: the first best leaf has the first best element
-        result.reshape(-1)[...] = places[leaf, np.arange(loops.outputs)]
-    return result.transpose(loops.restore) if result.ndim > 1 else result
+        single = tuple(1 if i in repeated else n for i, n in enumerate(shape))
+        once = tuple(slice(0, 1) if i in repeated else slice(None) for i in range(len(shape)))
+
+        def first(x):
+            places = np.unravel_index(int(_arg(x[once], None, largest)), single)
+            return np.asarray(np.ravel_multi_index(places, shape), _POSITION)
+
+        return first
+    loops = plan(shape, strides, axes, dtype.itemsize, True, PIECE)
+    return launch.Launch(_kernel(dtype, largest, loops.layout, loops.unit), loops, shape, _POSITION, 8 + dtype.itemsize)

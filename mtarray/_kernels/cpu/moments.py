@@ -9,8 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import build
-from . import nest, pool
-from .driver import address, run
+from . import launch, nest
 from .nest import plan, pointer, scalar
 from .templates import REASSOCIATE
 
@@ -50,18 +49,26 @@ def _kernel(dtype, out, layout, unit, root):
     p, cast = pointer(dtype), scalar(_narrow(dtype))
 
     def final(m2):
-        return f"{scalar(out)}({'np.sqrt' if root else ''}({m2} / max(0.0, total - f8(args + 8)[0])))"
+        return f"{scalar(out)}({'np.sqrt' if root else ''}({m2} / max(0.0, total - correction)))"
 
+    words = f"{nest.LOAD_WORDS}    correction = f8(ld64(args) + 8)[0]\n"
+    name = f"{'std' if root else 'var'}_{dtype.char}{out.char}_{layout}".replace("?", "b")
     if layout == "rows":
         element = f"{cast}(x[i])" if unit else f"{cast}({p}(b + i * s)[0])"
-        body = f"""{nest.LOAD_WORDS}    for item in range(lo, hi):
+        body = f"""{words}    for item in range(lo, hi):
 {nest.ROWS_ITEM}        mean = 0.0; m2 = 0.0; count = 0
         for p in range(p0, p1):
 {nest.PIECE}{_ROWS.format(p=p, cast=cast, element=element)}
-        part3 = f8(pb + 24 * item)
-        if leaves > 1: part3[0] = mean; part3[1] = m2; part3[2] = count
+        if leaves > 1:
+            part3 = f8(pb + 24 * item); part3[0] = mean; part3[1] = m2; part3[2] = count
+            if {nest.LAST.format(counter="o")}:
+                store64(sb + 8 * o, 0); part3 = f8(pb + 24 * o); mean = part3[0]; m2 = part3[1]; joined = part3[2]
+                for p in range(1, leaves):
+                    part3 = f8(pb + 24 * (p * outputs + o)); other = part3[2]; delta = part3[0] - mean; weight = other / (joined + other)
+                    mean += delta * weight; m2 += part3[1] + delta * delta * (joined * weight); joined += other
+                {pointer(out)}(ob)[o] = {final("m2")}
         else: {pointer(out)}(ob)[o] = {final("m2")}"""
-        return build.kernel(f"{'std' if root else 'var'}_{dtype.char}{out.char}_rows".replace("?", "b"), body, fastmath=REASSOCIATE)
+        return build.kernel(name, body, nest.ATOMICS, fastmath=REASSOCIATE)
     element = f"{cast}(x[j])" if unit else f"{cast}({p}(b + r * s + j * cs)[0])"
     row = f"x = {p}(b + r * s)"
     near = pointer(_narrow(dtype))
@@ -69,7 +76,7 @@ def _kernel(dtype, out, layout, unit, root):
         f"    k{v} = np.empty({nest.COLUMNS}, {t}); {v} = {pt}(arr_ptr(k{v}))"
         for v, t, pt in [(v, cast, near) for v in ("za", "zb", "near")] + [(v, "np.float64", "f8") for v in ("mean", "m2")]
     )
-    body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}{scratch}
+    body = f"""{words}{nest.COLUMNS_WORDS}{scratch}
     for item in range(lo, hi):
 {nest.COLUMNS_ITEM}        count = 0
         for j in range(width): mean[j] = 0.0; m2[j] = 0.0
@@ -91,14 +98,24 @@ def _kernel(dtype, out, layout, unit, root):
                 sq = np.float64(za[j]) - off * off / m
                 mean[j] = mu if count == m else mean[j] + delta * part
                 m2[j] = sq if count == m else m2[j] + sq + delta * delta * old
+        out = {pointer(out)}(ob + o * {out.itemsize})
         if leaves > 1:
             part3 = f8(pb + (leaf * outputs + o) * 24)
             for j in range(width): part3[3 * j] = mean[j]; part3[3 * j + 1] = m2[j]; part3[3 * j + 2] = count
+            if {nest.LAST.format(counter="group")}:
+                store64(sb + 8 * group, 0); part3 = f8(pb + o * 24); joined = part3[2]
+                for j in range(width): mean[j] = part3[3 * j]; m2[j] = part3[3 * j + 1]
+                for i in range(1, leaves):
+                    part3 = f8(pb + (i * outputs + o) * 24); other = part3[2]; weight = other / (joined + other); both = joined * weight
+                    for j in range(width):
+                        delta = part3[3 * j] - mean[j]
+                        mean[j] += delta * weight; m2[j] += part3[3 * j + 1] + delta * delta * both
+                    joined += other
+                for j in range(width): out[j] = {final("m2[j]")}
         else:
-            out = {pointer(out)}(ob + o * {out.itemsize})
             for j in range(width): out[j] = {final("m2[j]")}
     kza[0] = kza[1]; knear[0] = knear[1]; kzb[0] = kzb[1]; kmean[0] = kmean[1]; km2[0] = km2[1]"""
-    return build.kernel(f"{'std' if root else 'var'}_{dtype.char}{out.char}_columns".replace("?", "b"), body)
+    return build.kernel(name, body, nest.ATOMICS)
 
 
 def var(x, axes, correction, out_dtype):
@@ -119,28 +136,18 @@ def _spread(x, axes, correction, out, root):
     if x.dtype.kind == "c":
         total = _spread(x.real, axes, correction, np.dtype("f8"), False) + _spread(x.imag, axes, correction, np.dtype("f8"), False)
         return np.asarray(np.sqrt(total) if root else total).astype(out)
-    shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
-    if x.size == 0:
-        result = pool.empty(shape, out)
-        result[...] = np.nan
-        return result
-    repeated = tuple(i for i, s in enumerate(x.strides) if s == 0 and x.shape[i] != 1 and i not in axes)
+    return _prepare(x.dtype, x.shape, x.strides, axes, correction, out, root)(x)
+
+
+@lru_cache(maxsize=2048)
+def _prepare(dtype, shape, strides, axes, correction, out, root):
+    """What takes the variance of an ndarray of this dtype, shape and these strides: a function of it."""
+    if 0 in shape:
+        kept = tuple(n for i, n in enumerate(shape) if i not in axes)
+        return lambda x: launch.filled(kept, out, np.nan)
+    repeated = tuple(i for i, s in enumerate(strides) if s == 0 and shape[i] != 1 and i not in axes)
     if repeated:
-        once = x[tuple(slice(0, 1) if i in repeated else slice(None) for i in range(x.ndim))]
-        result = pool.empty(shape, out)
-        result[...] = _spread(once, axes, correction, out, root)
-        return result
-    loops = plan(x.shape, x.strides, axes, x.dtype.itemsize, piece=PIECE)
-    fn = _kernel(x.dtype, out, loops.layout, loops.unit, root)
-    result = pool.empty(tuple(x.shape[i] for i in loops.order), out)
-    partials = np.empty((loops.leaves, loops.outputs, 3)) if loops.leaves > 1 else None
-    words = loops.arguments(address(x), address(result), 0 if partials is None else address(partials))
-    divisor = np.array(correction)
-    run(fn, loops.items, loops.chunk, address(words), int(divisor.view(np.int64)))
-    if partials is not None:
-        mean, m2, count = partials[..., 0], partials[..., 1], partials[..., 2]
-        total = count.sum(axis=0)
-        middle = (mean * count).sum(axis=0) / total
-        value = (m2.sum(axis=0) + (count * (mean - middle) ** 2).sum(axis=0)) / np.maximum(total - correction, 0.0)
-        result.reshape(-1)[...] = np.sqrt(value) if root else value
-    return result.transpose(loops.restore) if result.ndim > 1 else result
+        return launch.repeating(shape, axes, repeated, lambda x: _spread(x, axes, correction, out, root))
+    loops = plan(shape, strides, axes, dtype.itemsize, piece=PIECE)
+    fn = _kernel(dtype, out, loops.layout, loops.unit, root)
+    return launch.Launch(fn, loops, shape, out, 24, int(np.array(correction).view(np.int64)))

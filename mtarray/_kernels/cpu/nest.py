@@ -14,6 +14,7 @@ from math import prod
 
 import numpy as np
 
+WIDE = 128  # columns to which rows of fewer contiguous ones are joined
 COLUMNS = 1024  # widest column block: accumulators of 16 bytes and their compensation stay within a 48 KiB L1
 ROWS_PER_PIECE = 65  # rows summed in the narrow type (float32, int32) before they join the wide one: the first and 8 trees of 8
 HEAD = 16  # words before the first (size, stride) pair
@@ -38,7 +39,7 @@ def scalar(dtype):
 
 @dataclass(frozen=True)
 class Nest:
-    """A planned reduction: `words` are the kernel's arguments but for the addresses (words 0 to 2: x, out, partials)."""
+    """A planned reduction: `words` are what its kernel reads of it (word 1 is the kernel's own)."""
 
     layout: str  # "rows" or "columns"
     unit: bool  # the innermost dimension is contiguous
@@ -49,15 +50,8 @@ class Nest:
     outputs: int
     order: tuple  # kept axes as the loops run, outermost first: the result's memory order
     restore: tuple  # transposes that result back
+    counters: int  # words at the head of the scratch that count finished leaves
     words: np.ndarray
-
-    def arguments(self, x_address, out_address, partial_address):
-        """A fresh argument array for one call."""
-        words = self.words.copy()
-        words[0] = x_address + self.offset
-        words[1] = out_address
-        words[2] = partial_address
-        return words
 
 
 def _collapse(dims):
@@ -72,11 +66,11 @@ def _collapse(dims):
 
 
 @lru_cache(maxsize=2048)
-def plan(shape, strides, axes, itemsize, ordered=False, leaf=0, piece=1 << 62):
+def plan(shape, strides, axes, itemsize, ordered=False, piece=1 << 62, widen=False):
     """Plan the reduction of an array (`strides` in bytes, no extent 0) over `axes`.
 
-    `ordered` keeps the reduced dimensions in C order and in their own direction, for results that are positions. `leaf` is
-    the number of elements of a leaf where an output needs several (0: by size), `piece` the most elements of a piece of a row.
+    `ordered` keeps the reduced dimensions in C order and in their own direction, for results that are positions. `piece` is the
+    most elements of a piece of a row. `widen` takes several rows of few contiguous columns as one.
     """
     kept = [(shape[i], strides[i], i) for i in range(len(shape)) if i not in axes]
     reduced = [(shape[i], strides[i]) for i in axes if shape[i] != 1]
@@ -93,8 +87,8 @@ def plan(shape, strides, axes, itemsize, ordered=False, leaf=0, piece=1 << 62):
     outputs = prod(n for n, _ in kept)
     columns = bool(kept) and _prefers_columns(kept[-1], reduced[-1])
     if columns:
-        return _columns(kept, reduced, outputs, itemsize, offset, order)
-    return _rows(kept, reduced, outputs, itemsize, offset, order, leaf, piece)
+        return _columns(kept, reduced, outputs, itemsize, offset, order, widen)
+    return _rows(kept, reduced, outputs, itemsize, offset, order, piece)
 
 
 def _prefers_columns(kept, reduced):
@@ -104,12 +98,11 @@ def _prefers_columns(kept, reduced):
     return reduced[0] < 16 and kept[0] >= 4 * reduced[0]
 
 
-def _rows(kept, reduced, outputs, itemsize, offset, order, leaf, piece):
+def _rows(kept, reduced, outputs, itemsize, offset, order, piece):
     n, stride = reduced[-1]
     total = prod(d[0] for d in reduced)
-    if not leaf:
-        # Long leaves read DRAM faster (four streams far apart), short ones share a small array out evenly.
-        leaf = 65536 if total * outputs >= 1 << 21 else 16384
+    # Long leaves read DRAM faster (four streams far apart), short ones share a small array out evenly.
+    leaf = 65536 if total * outputs >= 1 << 21 else 16384
     if outputs >= 64:
         leaf = max(leaf, 1 << 22)
     piece = min(piece, leaf)
@@ -118,44 +111,55 @@ def _rows(kept, reduced, outputs, itemsize, offset, order, leaf, piece):
     per_leaf = max(1, leaf // min(n, piece))
     leaves = -(-pieces // per_leaf)
     items = leaves * outputs
-    head = [0, 0, 0, leaves, outputs, per_leaf, pieces, pieces_per_row, piece, n, stride, len(kept), len(reduced) - 1, total, 0, 0]
-    return _nest("rows", stride == itemsize, offset, items, total * outputs, leaves, outputs, order, head, kept, reduced[:-1])
+    counters = outputs + 1  # the last says that the result is decided
+    head = [counters, 0, total, leaves, outputs, per_leaf, pieces, pieces_per_row, piece, n, stride, len(kept), len(reduced) - 1, 0, 0, 0]
+    unit = stride == itemsize
+    return _nest("rows", unit, offset, items, total * outputs, leaves, outputs, order, counters, head, kept, reduced[:-1])
 
 
-def _columns(kept, reduced, outputs, itemsize, offset, order):
+def _columns(kept, reduced, outputs, itemsize, offset, order, widen):
     width, stride = kept[-1]
     rows, row_stride = reduced[-1]
     total = prod(d[0] for d in reduced)
-    blocks = -(-width // COLUMNS)
-    block = -(-width // (blocks * 16)) * 16
-    blocks = -(-width // block)
-    groups = outputs // width * blocks
+    unit = stride == itemsize
+    times, rest = 1, 0
+    if widen and unit and row_stride == width * itemsize:
+        times = max(1, min(WIDE // width, rows // 8))
+        rest = rows % times * width
+        rows, row_stride = rows // times, row_stride * times
+    wide, outer, elements = width * times, outputs // width, total * outputs
+    # How many items balance the threads: four of a small array, rather by cutting its columns than by joining leaves.
+    wanted = 32 if elements >= 1 << 18 else 4 if elements >= 1 << 15 else 1
+    blocks = -(-wide // COLUMNS)
+    if wanted == 4 and times == 1:
+        blocks = max(blocks, min(wide // 64, 4 // outer))
+    block = -(-wide // (blocks * 16)) * 16 if blocks > 1 else wide
+    blocks = -(-wide // block)
+    groups = outer * blocks
     pieces_per_row = -(-rows // ROWS_PER_PIECE)
-    pieces = total // rows * pieces_per_row
-    # Leaves serve balance only, so as few as give 32 items, of at least 256 rows each.
-    # A small array takes one: joining two takes as long as folding 10^5 elements does.
-    leaves = 1 if total * outputs < 1 << 18 else max(1, min(-(-pieces // 4), -(-32 // groups)))
+    pieces = prod(d[0] for d in reduced[:-1]) * pieces_per_row
+    leaves = min(-(-pieces // 4) if wanted == 32 else pieces, -(-wanted // groups))  # large ones: of 256 rows at least
     per_leaf = -(-pieces // leaves)
     leaves = -(-pieces // per_leaf)
     items = leaves * groups
-    head = [0, 0, 0, leaves, outputs, per_leaf, pieces, pieces_per_row, ROWS_PER_PIECE, rows, row_stride]
-    head += [len(kept) - 1, len(reduced) - 1, total, width, stride]
-    tail = (block, blocks)
-    return _nest("columns", stride == itemsize, offset, items, total * outputs, leaves, outputs, order, head, kept[:-1], reduced[:-1], tail)
+    head = [groups, 0, total, leaves, outputs, per_leaf, pieces, pieces_per_row, ROWS_PER_PIECE, rows, row_stride]
+    head += [len(kept) - 1, len(reduced) - 1, times, wide, stride]
+    tail = (block, blocks, rest)
+    return _nest("columns", unit, offset, items, elements, leaves, outputs, order, groups, head, kept[:-1], reduced[:-1], tail)
 
 
-def _nest(layout, unit, offset, items, elements, leaves, outputs, order, head, kept, reduced, tail=()):
+def _nest(layout, unit, offset, items, elements, leaves, outputs, order, counters, head, kept, reduced, tail=()):
     pairs = [v for d in reversed(kept) for v in d] + [v for d in reversed(reduced) for v in d]
     words = np.array(head + pairs + list(tail), np.int64)
-    per_chunk = max(32768, elements // 64)
+    per_chunk = max(16384, elements // 64)
     chunk = max(1, per_chunk * items // elements)
-    return Nest(layout, unit, offset, items, chunk, leaves, outputs, order, tuple(np.argsort(order)), words)
+    return Nest(layout, unit, offset, items, chunk, leaves, outputs, order, tuple(np.argsort(order)), counters, words)
 
 
-# Head of a kernel, in either layout.
-LOAD_WORDS = """    q = i8(ld64(args))
-    xb = q[0]; ob = q[1]; pb = q[2]; leaves = q[3]; outputs = q[4]; per_leaf = q[5]; pieces = q[6]
-    per_row = q[7]; piece = q[8]; n = q[9]; s = q[10]; nk = q[11]; nr = q[12]; total = q[13]
+# Head of a kernel, in either layout. Argument words: the nest's, x's first element, out, scratch (counters, then partials).
+LOAD_WORDS = """    q = i8(ld64(args)); xb = ld64(args + 8); ob = ld64(args + 16); sb = ld64(args + 24); pb = sb + 8 * q[0]
+    total = q[2]; leaves = q[3]; outputs = q[4]; per_leaf = q[5]; pieces = q[6]
+    per_row = q[7]; piece = q[8]; n = q[9]; s = q[10]; nk = q[11]; nr = q[12]
 """
 # The start `a` of item's output `o` in leaf `leaf`, and its range of pieces.
 ROWS_ITEM = """        leaf = item // outputs if leaves > 1 else 0
@@ -173,16 +177,21 @@ PIECE = """            row = p // per_row if per_row > 1 else p
                 w = t // q[16 + 2 * d]; b += (t - w * q[16 + 2 * d]) * q[17 + 2 * d]; t = w
             if nr: b += t * q[15 + 2 * (nk + nr)]
 """
-# Columns: `width` columns from output `o`, whose first element lies at `a`, `cs` bytes from one to the next.
-COLUMNS_WORDS = """    ncol = q[14]; cs = q[15]; block = q[16 + 2 * (nk + nr)]; blocks = q[17 + 2 * (nk + nr)]
-    groups = outputs // ncol * blocks
+# Columns: `width` columns from output `o`, whose first element lies at `a`, `cs` bytes from one to the next. `times` rows of x are one
+# row of `ncol` columns, and `rest` elements are left over; otherwise times is 1 and rest 0.
+COLUMNS_WORDS = """    times = q[13]; ncol = q[14]; cs = q[15]; each = ncol // times
+    block = q[16 + 2 * (nk + nr)]; blocks = q[17 + 2 * (nk + nr)]; rest = q[18 + 2 * (nk + nr)]
+    groups = outputs // each * blocks
 """
 COLUMNS_ITEM = """        leaf = item // groups if leaves > 1 else 0
-        t = item - leaf * groups
-        u = t // blocks; c0 = (t - u * blocks) * block; width = min(block, ncol - c0)
-        o = u * ncol + c0; a = xb + c0 * cs; t = u
+        group = item - leaf * groups
+        u = group // blocks; c0 = (group - u * blocks) * block; width = min(block, ncol - c0)
+        o = u * each + c0; a = xb + c0 * cs; t = u
         for d in range(nk - 1):
             w = t // q[16 + 2 * d]; a += (t - w * q[16 + 2 * d]) * q[17 + 2 * d]; t = w
         if nk: a += t * q[15 + 2 * nk]
         p0 = leaf * per_leaf; p1 = min(pieces, p0 + per_leaf)
 """
+# Whether this leaf was the last of its output (rows) or group (columns): then the thread that finished it joins all, in their order.
+LAST = """atomic_add(sb + 8 * {counter}, 1) == leaves - 1"""
+ATOMICS = "from mtarray._kernels.cpu.atomics import atomic_add, store64\n"

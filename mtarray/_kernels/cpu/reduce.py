@@ -1,16 +1,14 @@
 """Reductions over any axes of an array of any layout: sums, products, extrema, any, all, counts, and combines of the user's."""
 
 from functools import lru_cache
-from math import prod as prod_
 
 import numpy as np
 
 from .. import build
-from . import pool
+from . import launch
 from .combine import as_combine
-from .driver import address, run
 from .nest import plan
-from .templates import REASSOCIATE, UFUNCS, choose_types, columns_kernel, rows_kernel
+from .templates import REASSOCIATE, choose_types, columns_kernel, rows_kernel
 
 
 @lru_cache(maxsize=4096)
@@ -32,102 +30,34 @@ def reduce(combine, x, axes, acc_dtype, out_dtype, identity=None):
     accumulate in float64, those of float64 with compensation, along every axis; max and min give NaN where there is one.
     Scratch: one element of 8 or 16 bytes per output and leaf, less than 1/256 of `x`.
     """
-    combine = as_combine(combine)
-    return _reduce(combine, choose_types(combine.kind, x.dtype, acc_dtype, out_dtype), x, axes, identity)
+    return prepare(combine, x, axes, acc_dtype, out_dtype, identity)(x)
 
 
 @lru_cache(maxsize=4096)
-def _prepare(combine, types, shape, strides, axes):
-    """(axes of which one position is enough, columns to fold, nest, kernel): everything about a call that its data does not decide."""
+def _prepare(combine, types, shape, strides, axes, identity):
+    """What reduces an ndarray of this shape and these strides: a function of it."""
+    if 0 in shape:
+        kept = tuple(n for i, n in enumerate(shape) if i not in axes)
+        if identity is None and 0 not in kept:
+            raise ValueError(f"reduction of an empty array (shape {shape}, axes {axes}) has no identity")
+        return lambda x: launch.filled(kept, types.out, 0 if identity is None else identity)
     once = types.kind in ("max", "min", "and", "or")  # of these a repeated element need be seen once
     repeated = tuple(i for i, s in enumerate(strides) if s == 0 and shape[i] != 1 and (once or i not in axes))
     if repeated:
-        return repeated, 0, None, None
-    times = _fold_times(shape, strides, axes, types.x.itemsize)
-    if times:
-        return (), times, None, None
-    nest = plan(shape, strides, axes, types.x.itemsize)
-    return (), 0, nest, _kernel(combine, types, nest.layout, nest.unit)
+        return launch.repeating(shape, axes, repeated, lambda x: _reduce(combine, types, x, axes, identity))
+    nest = plan(shape, strides, axes, types.x.itemsize, widen=True)
+    return launch.Launch(_kernel(combine, types, nest.layout, nest.unit), nest, shape, types.out, types.total.itemsize)
 
 
 def _reduce(combine, types, x, axes, identity):
-    if x.size == 0:
-        return _empty(x, axes, tuple(n for i, n in enumerate(x.shape) if i not in axes), types.out, identity)
-    repeated, times, nest, fn = _prepare(combine, types, x.shape, x.strides, axes)
-    if repeated:
-        # Equal outputs are computed once.
-        once = x[tuple(slice(0, 1) if i in repeated else slice(None) for i in range(x.ndim))]
-        result = pool.empty(tuple(n for i, n in enumerate(x.shape) if i not in axes), types.out)
-        result[...] = _reduce(combine, types, once, axes, identity)
-        return result
-    if times:
-        return _folded(combine, types, x, times)
-    out = pool.empty(tuple([x.shape[i] for i in nest.order]), types.out)
-    partials = None
-    if nest.leaves > 1:
-        partials = np.empty(nest.leaves * nest.outputs + 1, types.total)
-        partials[-1] = types.kind == "and"  # not yet decided
-    words = nest.arguments(address(x), address(out), address(partials) if partials is not None else 0)
-    run(fn, nest.items, nest.chunk, address(words))
-    if partials is not None and nest.outputs == 1 and types.kind:
-        total = UFUNCS[types.kind].reduce(partials[:-1])  # NumPy adds a contiguous run pairwise
-        out[()] = total / x.size if types.divide else total
-    elif partials is not None:
-        out.reshape(-1)[...] = _finish(combine, types, partials[:-1].reshape(nest.leaves, nest.outputs), x.size // out.size)
-    if out.ndim > 1:
-        out = out.transpose(nest.restore)
-    return out
+    return _prepare(combine, types, x.shape, x.strides, axes, identity)(x)
 
 
-def _empty(x, axes, shape, dtype, identity):
-    if identity is None and 0 not in shape:
-        raise ValueError(f"reduction of an empty array (shape {x.shape}, axes {axes}) has no identity")
-    result = pool.empty(shape, dtype)
-    result[...] = 0 if identity is None else identity
-    return result
-
-
-def _fold_times(shape, strides, axes, itemsize):
-    """How many rows of few long contiguous columns join to one: a (rows, 4) sum along axis 0 runs as (rows / 128, 512)."""
-    width = prod_(shape[1:])
-    packed = all(n == 1 or s == itemsize * prod_(shape[i + 1 :]) for i, (n, s) in enumerate(zip(shape, strides, strict=True)))
-    if axes != (0,) or not packed:
-        return 0
-    times = 512 // width
-    return times if times >= 4 and width > 1 and shape[0] >= 64 * times else 0
-
-
-def _folded(combine, types, x, times):
-    width, rows = x.size // x.shape[0], x.shape[0] // times
-    inner = _partial(types)
-    upper = _reduce(combine, inner, x[: rows * times].reshape(rows, times * width), (0,), None).reshape(times, width)
-    if rows * times < x.shape[0]:
-        lower = _reduce(combine, inner, x[rows * times :].reshape(-1, width), (0,), None)
-        upper = np.concatenate([upper, lower.reshape(1, width)])
-    result = pool.empty(x.shape[1:], types.out)
-    result.reshape(-1)[...] = _finish(combine, types, upper, x.shape[0])
-    return result
-
-
-def _partial(types):
-    """The same reduction, left in the type of its totals."""
-    return type(types)(types.kind, types.x, types.strip, types.total, types.total, types.nonzero)
-
-
-def _finish(combine, types, parts, count):
-    """One value per output (of the totals' type, or divided) from `parts` (leaves, outputs), by a tree that their number fixes."""
-    ufunc = UFUNCS.get(types.kind)
-    if ufunc is None:
-        settled = type(types)(types.kind, types.total, types.total, types.total, types.total)
-        return _reduce(combine, settled, parts, (0,), None)
-    if parts.shape[1] == 1:
-        parts = ufunc.reduce(parts.reshape(-1), keepdims=True)
-        return parts / count if types.divide else parts
-    while len(parts) > 1:
-        half = len(parts) // 2
-        pairs = ufunc(parts[0 : 2 * half : 2], parts[1 : 2 * half : 2])
-        parts = np.concatenate([pairs, parts[2 * half :]]) if len(parts) % 2 else pairs
-    return parts[0] / count if types.divide else parts[0]
+def prepare(combine, x, axes, acc_dtype, out_dtype, identity=None):
+    """`reduce`, planned for ndarrays with the dtype, shape and strides of `x`: a function that takes such an array and no thought."""
+    combine = as_combine(combine)
+    types = choose_types(combine.kind, x.dtype, acc_dtype, out_dtype)
+    return _prepare(combine, types, x.shape, x.strides, axes, identity)
 
 
 def _named(kind, x, axes, acc, out, identity, nonzero=False, divide=False):
@@ -182,7 +112,7 @@ def reduce_python(combine, x, axes, acc_dtype, out_dtype, identity=None):
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     shape = tuple(x.shape[i] for i in kept)
     if x.size == 0:
-        return _empty(x, axes, shape, np.dtype(out_dtype), identity)
+        return _prepare(combine, choose_types(combine.kind, x.dtype, acc_dtype, out_dtype), x.shape, x.strides, axes, identity)(x)
     rows = x.transpose(kept + tuple(axes))
     result = np.empty(shape, out_dtype)
     for index in np.ndindex(shape):

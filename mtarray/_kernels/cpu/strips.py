@@ -34,14 +34,18 @@ def supports(kind, x, strip):
 
 
 @lru_cache(maxsize=256)
-def strip(kind, x, t, nonzero, streams):
-    """Intrinsic `(address, far, m) -> value`: the combination of m elements from `address` and, with 4 `streams`, of m from each of
-    three more runs `far` bytes apart. Four streams need m to be a multiple of the lanes; one stream takes any m of at least 1.
+def strip(kind, x, t, nonzero, apart):
+    """Intrinsic `(address, far, m) -> value`: the combination of a run of elements in four vector accumulators.
+
+    `apart`: of four runs of m elements, m a multiple of the lanes, that start `far` bytes one from the other. Otherwise of one run of
+    any m of at least 1 (and `far` is not used).
     """
     source, target = _llvm(x), _llvm(t)
     size = int(x[1:])
     lanes = 64 // int(t[1:])
     wide, narrow = ir.VectorType(target, lanes), ir.VectorType(source, lanes)
+    extremum = kind in ("max", "min")
+    marks = extremum and t[0] == "f"  # whether there was a NaN is collected beside the extremum: half the work of carrying it along
 
     def convert(b, v):
         if nonzero:
@@ -61,12 +65,8 @@ def strip(kind, x, t, nonzero, streams):
             return b.fadd(u, v) if t[0] == "f" else b.add(u, v)
         if kind in ("and", "or"):
             return (b.and_ if kind == "and" else b.or_)(u, v)
-        if t[0] == "f":
-            name = f"llvm.{kind}imum.v{lanes}{'f32' if t == 'f4' else 'f64'}"
-            function = cgutils.get_or_insert_function(b.module, ir.FunctionType(u.type, [u.type, u.type]), name)
-            return b.call(function, [u, v], fastmath=("nsz",))
-        compare = b.icmp_signed if _TYPES[t][1] else b.icmp_unsigned
-        return b.select(compare(">" if kind == "max" else "<", u, v), u, v)
+        compare = b.fcmp_ordered if t[0] == "f" else b.icmp_signed if _TYPES[t][1] else b.icmp_unsigned
+        return b.select(compare(">" if kind == "max" else "<", v, u), v, u)
 
     def splat(b, v, vector):
         undefined = ir.Constant(vector, ir.Undefined)
@@ -85,28 +85,52 @@ def strip(kind, x, t, nonzero, streams):
 
     def neutral(b, at):
         """What lanes without an element hold: 0 or 1 for sums and logic, the first element for extrema."""
-        if kind in ("max", "min"):
+        if extremum:
             return splat(b, b.load(b.inttoptr(at, source.as_pointer()), align=size), narrow)
         value = 1 if kind == "and" else 0
         return ir.Constant(narrow, [float(value) if x[0] == "f" else value] * lanes)
+
+    class Accumulators:
+        """Four vectors, and which lanes have met a NaN."""
+
+        def __init__(self, b, first):
+            self.slots = [cgutils.alloca_once_value(b, v) for v in first]
+            if marks:
+                self.bad = cgutils.alloca_once_value(b, self.unordered(b, first))
+
+        def unordered(self, b, vectors):
+            # One comparison tests two vectors.
+            pairs = [b.fcmp_unordered("uno", vectors[i], vectors[min(i + 1, len(vectors) - 1)]) for i in range(0, len(vectors), 2)]
+            return pairs[0] if len(pairs) == 1 else b.or_(*pairs)
+
+        def take(self, b, vectors, first=0):
+            for slot, v in zip(self.slots[first:], vectors, strict=False):
+                b.store(join(b, b.load(slot), v), slot)
+            if marks:
+                b.store(b.or_(b.load(self.bad), self.unordered(b, vectors)), self.bad)
+
+        def result(self, b):
+            v = [b.load(slot) for slot in self.slots]
+            value = across(b, join(b, join(b, v[0], v[1]), join(b, v[2], v[3])))
+            if marks:
+                some = b.icmp_unsigned("!=", b.bitcast(b.load(self.bad), ir.IntType(lanes)), ir.IntType(lanes)(0))
+                value = b.select(some, ir.Constant(target, float("nan")), value)
+            return value
 
     @intrinsic
     def reduce_strip(context, address, far, m):
         def four(ctx, b, signature, a):
             starts = [b.add(a[0], b.mul(a[1], _I64(k))) for k in range(4)]
-            first = [convert(b, load(b, s)) for s in starts]
-            slots = [cgutils.alloca_once_value(b, v) for v in first]
+            sums = Accumulators(b, [convert(b, load(b, s)) for s in starts])
             with cgutils.for_range(b, b.udiv(b.sub(a[2], _I64(lanes)), _I64(lanes))) as loop:
                 off = b.mul(b.add(loop.index, _I64(1)), _I64(lanes * size))
-                for s, slot in zip(starts, slots, strict=True):
-                    b.store(join(b, b.load(slot), convert(b, load(b, b.add(s, off)))), slot)
-            v = [b.load(slot) for slot in slots]
-            return across(b, join(b, join(b, v[0], v[1]), join(b, v[2], v[3])))
+                sums.take(b, [convert(b, load(b, b.add(s, off))) for s in starts])
+            return sums.result(b)
 
         def one(ctx, b, signature, a):
             whole = b.udiv(a[2], _I64(lanes))
             rest = b.sub(a[2], b.mul(whole, _I64(lanes)))
-            # The masked part comes first, as the accumulator's start.
+            # The masked part comes first, as the start of an accumulator.
             tail = b.add(a[0], b.mul(whole, _I64(lanes * size)))
             index = ir.Constant(ir.VectorType(_I64, lanes), list(range(lanes)))
             mask = b.icmp_unsigned("<", index, splat(b, rest, ir.VectorType(_I64, lanes)))
@@ -116,13 +140,18 @@ def strip(kind, x, t, nonzero, streams):
             masked = cgutils.get_or_insert_function(
                 b.module, ir.FunctionType(narrow, [pointer, _I32, ir.VectorType(_I1, lanes), narrow]), name
             )
-            start = b.call(masked, [b.inttoptr(tail, pointer), _I32(size), mask, neutral(b, a[0])])
-            slot = cgutils.alloca_once_value(b, convert(b, start))
-            with cgutils.for_range(b, whole) as loop:
-                at = b.add(a[0], b.mul(loop.index, _I64(lanes * size)))
-                b.store(join(b, b.load(slot), convert(b, load(b, at))), slot)
-            return across(b, b.load(slot))
+            empty = neutral(b, a[0])
+            start = b.call(masked, [b.inttoptr(tail, pointer), _I32(size), mask, empty])
+            sums = Accumulators(b, [convert(b, v) for v in (start, empty, empty, empty)])
+            steps = b.udiv(whole, _I64(4))
+            with cgutils.for_range(b, steps) as loop:
+                at = b.add(a[0], b.mul(loop.index, _I64(4 * lanes * size)))
+                sums.take(b, [convert(b, load(b, b.add(at, _I64(k * lanes * size)))) for k in range(4)])
+            at = b.add(a[0], b.mul(steps, _I64(4 * lanes * size)))
+            with cgutils.for_range(b, b.urem(whole, _I64(4))) as loop:
+                sums.take(b, [convert(b, load(b, b.add(at, b.mul(loop.index, _I64(lanes * size)))))], first=1)
+            return sums.result(b)
 
-        return _NUMBA[t](types.int64, types.int64, types.int64), four if streams == 4 else one
+        return _NUMBA[t](types.int64, types.int64, types.int64), four if apart else one
 
     return reduce_strip

@@ -68,7 +68,7 @@ def choose_types(kind, x, acc, out, nonzero=False, divide=False):
     return Types(kind, x, strip, total, out, nonzero, divide)
 
 
-# How known combines join partial results in NumPy (logical ones are bytes of 0 and 1).
+# How known combines join totals in NumPy (logical ones are bytes of 0 and 1).
 UFUNCS = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum, "and": np.bitwise_and, "or": np.bitwise_or}
 
 
@@ -122,10 +122,13 @@ def settle(t, e):
 """
 
 
+_APART = 8192  # elements of a piece from which its quarters run side by side
+
+
 def _known_piece(t, unit):
     """Lines that merge the piece at `b` of `m` elements into `tot` (and its error into `err`), by strips.
 
-    Four strips run side by side, a quarter of the piece apart: DRAM feeds several streams 20 % faster than one.
+    In a long piece four strips run side by side, a quarter of the piece apart: DRAM feeds several streams 20 % faster than one.
     """
     size, p, total = _strip_length(t), pointer(t.x), scalar(t.total)
     zero = {"add": "0", "mul": "1", "and": "1", "or": "0"}.get(t.kind)
@@ -147,10 +150,11 @@ def _known_piece(t, unit):
     merge = ["tot, c = two_sum(tot, v); err = err + c"] if t.compensated else [f"tot = {join(t, t.total, 'tot', f'{total}(v)')}"]
     if t.kind in ("and", "or"):
         merge += [f"if tot == {_decided(t)}: break"]
-    lines = [f"quarter = m // {4 * size} * {size}; far = quarter * s", f"for h in range(0, quarter, {size}):"]
+    near = 4 * size if vector else size  # a strip of vectors has four accumulators also where it runs alone
+    lines = [f"quarter = m // {4 * size} * {size} if m >= {_APART} else 0; far = quarter * s", f"for h in range(0, quarter, {size}):"]
     lines += ["    " + line for line in [*strip(4, "b + h * s", size), *merge]]
-    lines += [f"for h in range(4 * quarter, m, {size}):"]
-    lines += ["    " + line for line in [*strip(1, "b + h * s", f"min({size}, m - h)"), *merge]]
+    lines += [f"for h in range(4 * quarter, m, {near}):"]
+    lines += ["    " + line for line in [*strip(1, "b + h * s", f"min({near}, m - h)"), *merge]]
     return lines
 
 
@@ -194,30 +198,43 @@ def rows_kernel(t, unit, source):
     if t.kind in ("max", "min"):
         lines = [f"if p == p0: tot = {begin}", *lines]
         begin = f"{total}(0)"
-    # The word after the partials says that some leaf decided the whole; a late look costs time, never the result.
-    skip = f"        if leaves > 1 and outputs == 1 and {parts}[leaves] == {_decided(t)}: {parts}[item] = {_decided(t)}; continue\n"
-    mark = f"\n            if outputs == 1 and tot == {_decided(t)}: {parts}[leaves] = {_decided(t)}"
+    # The last counter says that some leaf decided the whole; a late look costs time, never the result.
+    skip = f"\n        if leaves > 1 and outputs == 1 and i8(sb)[1] == 1: tot = {total}({_decided(t)}); p1 = p0"
+    mark = f"\n            if outputs == 1 and tot == {_decided(t)}: i8(sb)[1] = 1"
     lane = f"    lanes = np.empty(32, {total}); lane = {pointer(t.total)}(arr_ptr(lanes))\n"
     keep = "\n    lanes[0] = lanes[1]"  # its memory must outlive the last use of the address
     inner = "".join(f"            {line}\n" for line in lines)
+    if t.compensated:
+        merge = "tot, c = two_sum(tot, v); err = err + c"
+    else:
+        merge = f"tot = {join(t, t.total, 'tot', 'v')}"
+    settle = "tot = settle(tot, err)" if t.compensated else "pass"
     body = f"""{nest.LOAD_WORDS}{"" if t.kind else lane}    for item in range(lo, hi):
-{skip if logical else ""}{nest.ROWS_ITEM}        tot = {begin}; err = {total}(0)
+{nest.ROWS_ITEM}        tot = {begin}; err = {total}(0){skip if logical else ""}
         for p in range(p0, p1):
 {nest.PIECE}{inner}{f"            if tot == {_decided(t)}: break" if logical else ""}
-        {"tot = settle(tot, err)" if t.compensated else "pass"}
+        {settle}
         if leaves > 1:
             {parts}[item] = tot{mark if logical else ""}
+            if {nest.LAST.format(counter="o")}:
+                store64(sb + 8 * o, 0){"; i8(sb)[1] = 0" if logical else ""}
+                tot = {parts}[o]; err = {total}(0)
+                for p in range(1, leaves):
+                    v = {parts}[p * outputs + o]; {merge}
+                {settle}
+                {pointer(t.out)}(ob)[o] = {_final(t, "tot")}
         else: {pointer(t.out)}(ob)[o] = {_final(t, "tot")}{"" if t.kind else keep}"""
     p, strip = pointer(t.x), pointer(t.strip)
+    source += nest.ATOMICS
     if unit and strips.supports(t.kind, p, strip):
         source += "from mtarray._kernels.cpu import strips\n"
-        source += "".join(f"strip{n} = strips.strip({t.kind!r}, {p!r}, {strip!r}, {t.nonzero}, {n})\n" for n in (1, 4))
+        source += "".join(f"strip{n} = strips.strip({t.kind!r}, {p!r}, {strip!r}, {t.nonzero}, {n == 4})\n" for n in (1, 4))
     return source + (_TWO_SUM if t.compensated else ""), body
 
 
 def columns_kernel(t, unit, source):
     """(prelude, body) of the kernel for the layout `columns`."""
-    p, total = pointer(t.x), scalar(t.total)
+    p, total, tot = pointer(t.x), scalar(t.total), pointer(t.total)
 
     def element(k):
         return load(t, f"x{k}[j]" if unit else f"{p}(b + {k} * s + j * cs)[0]")
@@ -228,17 +245,31 @@ def columns_kernel(t, unit, source):
             tree = [join(t, t.strip, *tree[i : i + 2]) for i in range(0, len(tree), 2)]
         return "; ".join(f"x{k} = {p}(b + {k} * s)" for k in range(count)), tree[0]
 
+    def merge(value):
+        """Join a value of the totals' type to column j."""
+        if t.compensated:
+            return f"v, c = two_sum(pd[j], {value}); pd[j] = v; pe[j] = pe[j] + c"
+        return f"pd[j] = {join(t, t.total, 'pd[j]', value)}"
+
     (point8, tree8), (point1, tree1) = rows(8), rows(1)
-    if t.compensated:
-        merge = "v, c = two_sum(pd[j], pa[j]); pd[j] = v; pe[j] = pe[j] + c"
-    else:
-        merge = f"pd[j] = {join(t, t.total, 'pd[j]', f'{total}(pa[j])')}"
     first = f"{total}({total}(0) + {total}(pa[j]))" if t.kind == "add" else f"{total}(pa[j])"  # -0.0 sums to 0.0, as in NumPy
     final = "settle(pd[j], pe[j])" if t.compensated else "pd[j]"
+    ragged = fold = ""
+    if unit:
+        ragged = f"""            if rest and k + m == n:
+                {point1}
+                for j in range(rest): {merge(f"{total}({tree1})")}
+"""
+        fold = f"""        if times > 1:
+            width = each
+            for i in range(1, times):
+                q0 = arr_ptr(wd) + i * each * {t.total.itemsize}; qd = {tot}(q0); qe = {tot}(q0 + {nest.COLUMNS * t.total.itemsize})
+                for j in range(width): {merge("qd[j]")}{"; pe[j] = pe[j] + qe[j]" if t.compensated else ""}
+"""
     body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}    wa = np.empty({nest.COLUMNS}, {scalar(t.strip)})
     pa = {pointer(t.strip)}(arr_ptr(wa))
-    wd = np.empty({2 * nest.COLUMNS}, {total}); pd = {pointer(t.total)}(arr_ptr(wd))
-    pe = {pointer(t.total)}(arr_ptr(wd) + {nest.COLUMNS * t.total.itemsize})
+    wd = np.empty({2 * nest.COLUMNS}, {total}); pd = {tot}(arr_ptr(wd))
+    pe = {tot}(arr_ptr(wd) + {nest.COLUMNS * t.total.itemsize})
     for item in range(lo, hi):
 {nest.COLUMNS_ITEM}        for p in range(p0, p1):
 {nest.PIECE}            {point1}
@@ -255,12 +286,20 @@ def columns_kernel(t, unit, source):
             if p == p0:
                 for j in range(width): pd[j] = {first}; pe[j] = {total}(0)
             else:
-                for j in range(width): {merge}
+                for j in range(width): {merge(f"{total}(pa[j])")}
+{ragged}{fold}        out = {pointer(t.out)}(ob + o * {t.out.itemsize})
         if leaves > 1:
-            part = {pointer(t.total)}(pb + (leaf * outputs + o) * {t.total.itemsize})
+            part = {tot}(pb + (leaf * outputs + o) * {t.total.itemsize})
             for j in range(width): part[j] = {final}
+            if {nest.LAST.format(counter="group")}:
+                store64(sb + 8 * group, 0)
+                part = {tot}(pb + o * {t.total.itemsize})
+                for j in range(width): pd[j] = part[j]; pe[j] = {total}(0)
+                for i in range(1, leaves):
+                    part = {tot}(pb + (i * outputs + o) * {t.total.itemsize})
+                    for j in range(width): {merge("part[j]")}
+                for j in range(width): out[j] = {_final(t, final)}
         else:
-            out = {pointer(t.out)}(ob + o * {t.out.itemsize})
             for j in range(width): out[j] = {_final(t, final)}
     wa[0] = wa[1]; wd[0] = wd[1]"""
-    return source + (_TWO_SUM if t.compensated else ""), body
+    return source + nest.ATOMICS + (_TWO_SUM if t.compensated else ""), body
