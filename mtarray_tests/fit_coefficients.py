@@ -214,6 +214,7 @@ JOBS = [
     Job("LOG2_S", _log_tail(mp.mpf(2)), *SQRT_TWO, 9, lambda f: _log_weight(f) * mp.log(2), True),
     Job("LOG10_S", _log_tail(mp.mpf(10)), *SQRT_TWO, 9, lambda f: _log_weight(f) * mp.log(10), True),
     Job("SIN_S", _SIN, 0, PI4, 2, z_weight(mp.sin, 1), True),
+    Job("SIN_HALF_TURN_S", _SIN, 0, (mp.pi / 2 * mp.mpf("1.01")) ** 2, 3, z_weight(mp.sin, 1), True),
     Job("COS_S", _cos_tail, 0, PI4, 2, _z2, True),
     Job("TAN_S", tail(mp.tan, 1), 0, PI4, 6, z_weight(mp.tan, 1), True),
     Job("TANH_S", tail(mp.tanh, 1), 0, mp.mpf("0.63") ** 2, 4, z_weight(mp.tanh, 1), True),
@@ -260,6 +261,7 @@ def constants():
         ("PI_H", "PI_L"): parts(pi),
         ("LOG2E", "LOG2EL"): parts(1 / ln2),
         ("TWO_PI_INV",): parts(2 / pi, 1),
+        ("PI_INV",): parts(1 / pi, 1),
         ("THIRD", "THIRDL"): parts(THIRD),
         ("TWO_RPI", "TWO_RPIL"): parts(2 / mp.sqrt(pi)),
         ("LN2H_S", "LN2L_S"): parts(ln2, first_bits=15, single=True),  # k * LN2H_S is exact for |k| < 2^9
@@ -269,7 +271,7 @@ def constants():
         ("LOG2E2_3_S", "LOG2E2_3L_S"): parts(2 / ln2 / 3, single=True),
         ("LOG10EH_S", "LOG10EL_S"): parts(1 / mp.log(10), single=True),
         ("PIO2_1_S", "PIO2_2_S", "PIO2_3_S"): parts(pi / 2, 3, single=True),
-        ("PI_H_S", "PI_L_S"): parts(pi, single=True),
+        ("PI_H_S", "PI_L_S", "PI_T_S"): parts(pi, 3, single=True),
     }
     return {name: value for names, values in table.items() for name, value in zip(names, values, strict=True)}
 

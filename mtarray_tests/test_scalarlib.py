@@ -13,7 +13,7 @@ from numba import cfunc
 
 from mtarray._kernels import build, scalarlib
 from mtarray._kernels.cpu.driver import address, run
-from mtarray._kernels.scalarlib import primitives, reference
+from mtarray._kernels.scalarlib import f32, primitives, reference, trig
 from mtarray_tests import accuracy
 
 INF, NAN = math.inf, math.nan
@@ -110,10 +110,20 @@ def test_angles_next_to_a_multiple_of_half_pi(name):
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
 def test_cores_hold_where_they_claim_and_return_nan_beyond(name, dtype):
     rng = np.random.default_rng(3)
-    inside = rng.uniform(-(2.0**30), 2.0**30, 500).astype(dtype)
+    limit = f32.TRIG_MAX if dtype == "float32" else trig.TRIG_MAX
+    inside = rng.uniform(-limit, limit, 500).astype(dtype)
     np.testing.assert_allclose(call(name, inside), call(name, inside, module="full"), rtol=4 * np.finfo(dtype).eps)
-    assert np.isnan(call(name, np.array([2.0**31, -1e20, INF, NAN], dtype))).all()
+    assert np.isnan(call(name, np.array([1.001 * limit, -1e20, INF, NAN], dtype))).all()
     assert name in scalarlib.RARE
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_float32_angles_next_to_multiples_of_half_pi(name):
+    rng = np.random.default_rng(4)
+    near = (rng.integers(0, 2**17, 200_000) * (np.pi / 2)).astype("f4")
+    x = np.concatenate([near + np.spacing(near) * rng.integers(-3, 4, near.size), rng.uniform(-(2.0**18), 2.0**18, 200_000)]).astype("f4")
+    exact = getattr(np, name)(x.astype("f8"))
+    assert (np.abs(call(name, x) - exact) / np.spacing(np.abs(exact).astype("f4"))).max() < 2
 
 
 # -- special values -----------------------------------------------------------------------------------------------------

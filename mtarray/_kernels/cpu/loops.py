@@ -78,11 +78,11 @@ class Loop:
         text = [pad + line for line in fixed]
         if self.again is None:
             return text + [f"{pad}for j in range({count}):"] + [f"{pad}    {line}" for line in moving + lines + stores]
-        flags = [f"odd |= np.int64({r} != {r})" for r in results]
-        text += [f"{pad}odd = np.int64(0)", f"{pad}for j in range({count}):"]
+        flags = [f"odd |= {r} != {r}" for r in results]
+        text += [f"{pad}odd = False", f"{pad}for j in range({count}):"]
         text += [f"{pad}    {line}" for line in moving + lines + stores + flags]
         lines, results = self.again(names)
-        text += [f"{pad}if odd != 0:", f"{pad}    for j in range({count}):"]
+        text += [f"{pad}if odd:", f"{pad}    for j in range({count}):"]
         text += [f"{pad}        if {' or '.join(f'd{i}[j] != d{i}[j]' for i in range(len(self.outs)))}:"]
         stores = [f"d{i}[j] = {stored(r, d)}" for i, (r, d) in enumerate(zip(results, self.outs, strict=True))]
         return text + [f"{pad}            {line}" for line in moving + lines + stores]

@@ -1,6 +1,6 @@
-"""Native float32 cores: twice the lanes of float64. Only pow's logarithm and the reduction by pi/2 pass through float64.
+"""Native float32 cores: twice the lanes of float64. Only what cancels passes through float64.
 
-Where one rounding too many would show, a value is kept as an unevaluated sum. All stay below 1.5 ULP.
+Where one rounding too many would show, a value is kept as an unevaluated sum. All stay below 2 ULP.
 """
 
 from . import coefficients as K
@@ -29,11 +29,11 @@ from .primitives import (
     sqrt,
     to_f4,
     to_f8,
+    two_product,
     two_sum,
-    widen,
 )
 
-TRIG_MAX = 2.0**30
+TRIG_MAX = 2.0**18  # the quotient by pi is good to a hundredth of a turn
 _SQRT_HALF = 0x3F3504F3
 _MIN_NORMAL = 2.0**-126
 
@@ -236,16 +236,6 @@ def hypot(x, y):
 # -- trigonometry -------------------------------------------------------------------------------------------------------
 
 
-def _trig_reduce(x):
-    """x = n pi/2 + r + rl for |x| <= TRIG_MAX; n in the low bits of the integer. In float64: as cheap as three parts and their
-    errors in float32."""
-    x = to_f8(x)
-    t, n = shifted_fma(x, K.TWO_PI_INV)
-    exact = fma(-n, K.PIO2_2, fma(-n, K.PIO2_1, x))
-    r = to_f4(exact)
-    return widen(bits(t), 32), r, to_f4(exact - to_f8(r))
-
-
 def _sin_part(r, z):
     return fma(r * z, poly(z, K.SIN_S), r)
 
@@ -269,20 +259,44 @@ def cos_quadrant(k, r, rl):
 def tan_quadrant(k, r, rl):
     """tan(k pi/2 + r + rl)."""
     z = r * r
-    t = r + fma(r * z, horner(z, K.TAN_S), fma(rl, z, rl))
-    return sel((k & 1) != 0, -1.0 / t, t)
+    t = r + fma(r * z, poly(z, K.TAN_S), fma(rl, z, rl))
+    odd = (k & 1) != 0
+    return sel(odd, -1.0, t) / sel(odd, t, 1.0)
+
+
+def _half_turns(a, n):
+    """a - n pi for a whole or half n, which takes the first part away exactly."""
+    return fma(-n, K.PI_T_S, fma(-n, K.PI_L_S, fma(-n, K.PI_H_S, a)))
+
+
+def _sin_half_turn(r):
+    """sin(r) for |r| <= pi/2: one polynomial instead of the quadrants' two."""
+    z = r * r
+    return fma(r * z, horner(z, K.SIN_HALF_TURN_S), r)
 
 
 def sin(x):
-    return sel(fabs(x) <= TRIG_MAX, sel(x == 0.0, x, sin_quadrant(*_trig_reduce(x))), NAN)
+    a = fabs(x)
+    t, n = shifted_fma(a, K.PI_INV)
+    result = flip_sign(_sin_half_turn(_half_turns(a, n)), (bits(t) << 31) ^ bits(x))
+    return sel(a <= TRIG_MAX, result, NAN)
 
 
 def cos(x):
-    return sel(fabs(x) <= TRIG_MAX, cos_quadrant(*_trig_reduce(x)), NAN)
+    a = fabs(x)
+    t, n = shifted(fma(a, K.PI_INV, -0.5))
+    result = flip_sign(_sin_half_turn(_half_turns(a, n + 0.5)), (bits(t) + 1) << 31)
+    return sel(a <= TRIG_MAX, result, NAN)
 
 
 def tan(x):
-    return sel(fabs(x) <= TRIG_MAX, sel(x == 0.0, x, tan_quadrant(*_trig_reduce(x))), NAN)
+    # the angle in two parts: the error of its rounding doubles at pi/4
+    a = fabs(x)
+    t, n = shifted_fma(a, K.TWO_PI_INV)
+    w, wl = two_product(n, K.PIO2_2_S)
+    r, rl = fast_sum(fma(-n, K.PIO2_1_S, a), -w)
+    result = tan_quadrant(bits(t), r, fma(-n, K.PIO2_3_S, rl - wl))
+    return sel(a <= TRIG_MAX, flip_sign(result, bits(x)), NAN)
 
 
 def _atan_unit(q):

@@ -9,7 +9,6 @@ from .primitives import (
     NAN,
     bits,
     clamp,
-    clamp_known,
     copysign,
     fabs,
     fast_sum,
@@ -59,22 +58,21 @@ def pow_program(x, y, parts, log, exp2, limit):
     """
     ax = fabs(x)
     e, f = parts(ax)
-    high, low = log2_parts(e, f, log)
-    high = sel(ax == 0.0, -INF, sel(ax < INF, high, ax))
+    finite = ax < INF
+    high, low = log2_parts(sel(ax == 0.0, -INF, sel(finite, e, ax)), f, log)
     # No representable power lies behind this bound, and 0 * bound is no NaN where |x| = 1.
     v = clamp(y, -(2.0**70), 2.0**70)
     p = v * high
     pl = fma(v, low, fma(v, high, -p))
+    pl = sel(fabs(p) < limit, pl, 0.0)  # of no consequence beyond, where it may be anything
     p = clamp(p, -limit, limit)
-    pl = clamp_known(pl, -0.5, 0.5)  # of no consequence but where p is at its limit, or infinite and pl NaN
     t, n = shifted(p + pl)
     f = (p - n) + pl
     result = scale(fma(f, poly(f, exp2), 1.0), shift_int(t))
     # y modulo 2: 0, 1 or -1 if y is whole, NaN if infinite
     rest = fabs(fma(-2.0, rint(0.5 * y), y))
-    odd = rest == 1.0
-    result = from_bits(bits(result) ^ (sel(odd, bits(x), bits(x).const(0)) & sign_bit(x)))
-    result = sel((x < 0.0) & (ax < INF) & (rest > 0.0) & ~odd, NAN, result)
+    result = from_bits(bits(result) ^ (sel(rest == 1.0, bits(x), bits(x).const(0)) & sign_bit(x)))
+    result = sel((x < 0.0) & finite & (rest > 0.0) & (rest < 1.0), NAN, result)
     return sel((y == 0.0) | (x == 1.0), 1.0, result)
 
 

@@ -384,12 +384,6 @@ def clamp(x, lo, hi):
     return sel(x < lo, lo, x)
 
 
-def clamp_known(x, lo, hi):
-    """x limited to [lo, hi]; NaN becomes `hi`."""
-    x = sel(x < hi, x, hi)
-    return sel(x > lo, x, lo)
-
-
 # -- powers of two ------------------------------------------------------------------------------------------------------
 
 # Adding 1.5 * 2^52 (1.5 * 2^23) rounds to an integer and leaves that integer in the low bits: no conversion instruction.
