@@ -16,7 +16,7 @@ from ._config import is_strict
 from ._devices import CPU, Device, device
 from ._dtypes import COMPLEX, INTEGER, DType, complex64, dtype_of, float32, float64
 from ._indexing import Basic, check_strict, parse, position
-from ._storage import Storage
+from ._storage import SHARED, Storage, loosen, share
 from ._strides import Shape, contiguous
 
 if TYPE_CHECKING:
@@ -34,6 +34,12 @@ array_function: Any = None
 # Hook, filled by `_dispatch`: selection by index arrays, and assignment.
 select: Any = None
 assign: Any = None
+# Hook, filled by `autodiff` before any storage has a node: whether a node depends on what a derivative is being taken by.
+is_tracked: Any = None
+# Hook, filled by `autodiff`: overwritten(x): something that is not recorded is about to be written into the window x of tracked memory.
+overwritten: Any = None
+# Hook, filled by `autodiff`: copied(x, out): `out` has the values of x.
+record_copy: Any = None
 
 VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 
@@ -173,8 +179,9 @@ class Array:
             check_strict(key, shape, _is_array, setting=False)
         if key.__class__ is int and shape:
             if len(shape) == 1:
-                buffer = value(self)
-                return fresh(buffer[position(key, shape[0], 0)])
+                if self._storage.node is None:
+                    return fresh(value(self)[position(key, shape[0], 0)])
+                return _element(_window(self, (), (), self._offset + self._strides[0] * position(key, shape[0], 0)))
             return _window(self, shape[1:], self._strides[1:], self._offset + self._strides[0] * position(key, shape[0], 0))
         if key.__class__ is slice and shape:
             n, stride, skip = _strides.slice_axis(shape[0], self._strides[0], key)
@@ -182,7 +189,7 @@ class Array:
         part = parse(key, shape, self._strides, self._offset, _as_index)
         if isinstance(part, Basic):
             if not part.shape and not _names_view(key):
-                return fresh(value(_window(self, *part))[()])  # one element is a value, as in NumPy; x[i, ...] is a view
+                return _element(_window(self, *part))  # one element is a value, as in NumPy; x[i, ...] is a view
             return _window(self, part.shape, part.strides, part.offset)
         return select(_window(self, part.shape, part.strides, part.offset), part.key)
 
@@ -203,21 +210,20 @@ class Array:
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return value(self).tolist()
+        return leave(self, "tolist").tolist()
 
     def tobytes(self, order: str = "C") -> bytes:
         """The elements in C (or Fortran: "F") order as bytes."""
-        return value(self).tobytes(order)
+        return leave(self, "tobytes").tobytes(order)
 
     def tofile(self, fid: Any, sep: str = "", format: str = "%s") -> None:
         """Write the elements in C order to a file: their bytes, or with `sep` their text."""
-        value(self).tofile(fid, sep, format)
+        leave(self, "tofile").tofile(fid, sep, format)
 
     @property
     def data(self) -> memoryview:
         """The window as a buffer."""
-        self._storage.shared = True
-        return value(self)[...].data
+        return lend(self, "the buffer protocol")[...].data
 
     def __bool__(self) -> bool:
         return bool(self._single("bool"))
@@ -267,15 +273,14 @@ class Array:
         return xp
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        view = value(self)
+        view = leave(self, "conversion to a NumPy array")
         if copy:
             return np.array(view, dtype)
         if dtype is not None and np.dtype(dtype) != self._dtype:
             if copy is False:
                 raise ValueError(f"copy=False, but {dtype} instead of {self._dtype} needs a copy")
             return view.astype(dtype)
-        self._storage.shared = True
-        return view[...]
+        return lend(self, "conversion to a NumPy array")[...]
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return array_ufunc(ufunc, method, inputs, kwargs)
@@ -296,7 +301,7 @@ class Array:
             raise ValueError(f"stream={stream!r}: an array on the CPU has no streams")
         if dl_device is not None and (int(dl_device[0]), int(dl_device[1])) != CPU.dlpack:  # type: ignore[arg-type]
             raise BufferError(f"dl_device={dl_device}: a CPU array cannot be exported there; only {CPU.dlpack} (CPU) is possible")
-        view = value(self)
+        view = leave(self, "__dlpack__")
         if copy:
             view = view.copy()
         else:
@@ -306,7 +311,7 @@ class Array:
                     raise BufferError(f"copy=False, but strides {self._strides} run backwards, which consumers of DLPack cannot take")
                 view = view.copy()
             else:
-                self._storage.shared = True
+                view = lend(self, "__dlpack__")
         # The copy is already made: NumPy would refuse to flag its own copy of a read-only array for an old consumer.
         return view.__dlpack__(max_version=max_version)
 
@@ -314,8 +319,7 @@ class Array:
         return self._storage.device.dlpack
 
     def __buffer__(self, flags: int, /) -> memoryview:
-        self._storage.shared = True
-        return memoryview(value(self))
+        return memoryview(lend(self, "the buffer protocol"))
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Array:
         """This array on `device`: itself if it is there already."""
@@ -325,7 +329,7 @@ class Array:
         return self
 
     def __reduce__(self) -> Any:
-        return from_owned, (np.ascontiguousarray(value(self)).reshape(self._shape),)
+        return from_owned, (np.ascontiguousarray(leave(self, "pickle")).reshape(self._shape),)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.__reduce__()
@@ -695,18 +699,54 @@ def value(x: Array) -> Any:
     return view
 
 
-def writable(x: Array, where: str = "") -> Any:
-    """The elements for writing. The one place where memory is handed out to be changed; ValueError if the window is read-only."""
+def leave(x: Array, where: str) -> Any:
+    """`value` for a reader whose result no derivative can follow; RuntimeError if the array is being differentiated through."""
+    node = x._storage.node
+    if node is not None and is_tracked(node):
+        raise RuntimeError(
+            f"{where}: this array of shape {x._shape} depends on what a derivative is being taken by, and no derivative can follow it "
+            "there; if its value is meant as a constant, take x.detach() first"
+        )
+    return value(x)
+
+
+def lend(x: Array, where: str) -> Any:
+    """The elements for code outside, which may keep them and write into them."""
+    leave(x, where)
+    share(x._storage)
+    return value(x)
+
+
+def writable(x: Array, where: str = "", recorded: bool = False) -> Any:
+    """The elements for writing. The one place where memory is handed out to be changed; ValueError if the window is read-only.
+
+    recorded: whether the caller tells the derivative tape what it wrote. Otherwise it counts as constant.
+    """
     if x._readonly:
         raise ValueError(
             f"{where + ': ' if where else ''}this array of shape {x._shape} is read-only (a broadcast view, elements that overlap, or "
             "memory lent by someone who forbids writing); write to x.copy() instead"
         )
+    storage = x._storage
+    if storage.ties is not None and 0 not in x._shape:
+        low, high = _strides.extent(x._shape, x._strides)
+        n = x._dtype.itemsize
+        loosen(storage, (x._offset + low) * n, (x._offset + high + 1) * n)
     view = value(x)
     if not view.flags.writeable:  # forbidden by the lender since
         x._readonly = True
         return writable(x, where)
+    if storage.node is not None and not recorded:
+        overwritten(x)
     return view
+
+
+def _element(x: Array) -> Array:
+    """The element under a 0-d window, by value."""
+    out = fresh(value(x)[()])
+    if x._storage.node is not None:
+        record_copy(x, out)
+    return out
 
 
 # ---------------------------------------------------------------------- from NumPy
@@ -717,7 +757,7 @@ def fresh(result: Any) -> Array:
     out = _new(Array)
     storage = _new(Storage)
     storage.node = None
-    storage.shared = False
+    storage.ties = None
     if result.__class__ is not _ndarray:
         result = np.asarray(result)
     shape = result.shape
@@ -798,7 +838,7 @@ def from_numpy(array: Any, copy: bool | None = None, where: str = "asarray") -> 
     out._readonly = not flags.writeable
     out._offset = 0
     if flags.c_contiguous:
-        out._storage = Storage(array, shared=True)
+        out._storage = Storage(array, SHARED)
         out._strides = contiguous(array.shape)
         out._whole = array.size
         return out
@@ -810,7 +850,7 @@ def from_numpy(array: Any, copy: bool | None = None, where: str = "asarray") -> 
     buffer = np.lib.stride_tricks.as_strided(corner, (high - low + 1,), (n,))
     if not flags.writeable:
         buffer.flags.writeable = False
-    out._storage = Storage(buffer, shared=True)
+    out._storage = Storage(buffer, SHARED)
     out._strides = strides
     out._offset = -low
     out._whole = -1

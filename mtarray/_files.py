@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._array import Array, from_owned, value
+from ._array import Array, from_owned, leave
 from ._operands import lift
 
 
@@ -27,13 +27,13 @@ def save(file: Any, x: Any, /, **named: Any) -> None:
     Array([0, 1, 2], shape=(3,), dtype=int64, device='cpu')
     """
     if not named and (not isinstance(file, (str, os.PathLike)) or not str(file).endswith(".npz")):
-        _write(file, ".npy", lambda f: np.save(f, value(lift(x, "save")), allow_pickle=False))
+        _write(file, ".npy", lambda f: np.save(f, leave(lift(x, "save"), "save"), allow_pickle=False))
         return
     if "arr_0" in named:
         raise ValueError("save: arr_0 is the name of the first array; give the other one another name")
     if isinstance(file, (str, os.PathLike)) and str(file).endswith(".npy"):
         raise ValueError(f"save: {str(file)!r} ends in .npy, which holds one array, but {1 + len(named)} are given; use .npz")
-    arrays = {"arr_0": value(lift(x, "save")), **{k: value(lift(v, f"save: {k}")) for k, v in named.items()}}
+    arrays = {"arr_0": leave(lift(x, "save"), "save"), **{k: leave(lift(v, f"save: {k}"), "save") for k, v in named.items()}}
     _write(file, ".npz", lambda f: _write_members(f, arrays))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import _array
-from ._array import Array, from_numpy, value, writable
+from ._array import Array, from_numpy, leave, writable
 from ._ops import REGISTRY, Elementwise
 
 
@@ -30,7 +30,7 @@ def _to_numpy(x: Any) -> Any:
     """`x`, nested containers included, with our arrays as NumPy's views of them."""
     c = x.__class__
     if c is Array:
-        return value(x)
+        return leave(x, "a NumPy function that mtarray does not mirror")
     if c is tuple or c is list:
         return c([_to_numpy(v) for v in x])
     if c is dict:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import _array
-from ._array import Array, fresh, from_numpy, value
+from ._array import Array, fresh, from_numpy, leave
 from ._dtypes import REAL_FLOATING, DType, dtype_of
 
 Size = int | tuple[int, ...] | None
@@ -22,12 +22,12 @@ def lift(x: Any) -> Array:
     if isinstance(x, np.ndarray):
         return from_numpy(x)
     if isinstance(x, (list, tuple)):
-        return from_numpy(np.asarray([value(v) if isinstance(v, Array) else v for v in x]))
+        return from_numpy(np.asarray([leave(v, "random") if isinstance(v, Array) else v for v in x]))
     return _array.xp.asarray(x)
 
 
 def values(x: Any) -> Any:
-    return value(x) if isinstance(x, Array) else np.asarray(x)
+    return leave(x, "random") if isinstance(x, Array) else np.asarray(x)
 
 
 def parameter(
@@ -42,12 +42,12 @@ def parameter(
     """A distribution's parameter: a float, or an Array of real numbers. ValueError if an element is NaN or out of range."""
     if isinstance(x, (float, int, np.floating, np.integer, np.bool_)):
         x = float(x)
-        low = high = x
+        low = high = v = x
     else:
         x = lift(x)
         if x.dtype.kind not in "biuf":
             raise TypeError(f"{method}: {name} must be real, its dtype is {x.dtype}")
-        v = value(x)
+        v = leave(x, "random")
         low, high = (v.min(), v.max()) if v.size else (1.0, 1.0)  # a NaN is both
         if v.size == 0:
             return x
@@ -60,7 +60,8 @@ def parameter(
         raise ValueError(f"{method}: {name} <= {above:g} (it is {low}{' in an element' if isinstance(x, Array) else ''})")
     if at_most is not None and high > at_most:
         raise ValueError(f"{method}: {name} > {at_most:g} (it is {high}{' in an element' if isinstance(x, Array) else ''})")
-    if whole and (x != math.floor(x) if isinstance(x, float) else value(x).dtype.kind == "f" and np.any(value(x) != np.floor(value(x)))):
+    fraction = x != math.floor(x) if isinstance(x, float) else x.dtype.kind == "f" and np.any(v != np.floor(v))
+    if whole and fraction:
         raise ValueError(f"{method}: {name} must be whole numbers")
     return x
 
@@ -76,7 +77,7 @@ def bound(name: str, x: Any) -> Any:
     x = lift(x)
     if x.dtype.kind not in "biu":
         raise TypeError(f"integers: {name} must be integers, its dtype is {x.dtype}")
-    return x if x.dtype.kind != "b" else from_numpy(value(x).astype(np.int64))
+    return x if x.dtype.kind != "b" else from_numpy(leave(x, "random").astype(np.int64))
 
 
 def result_shape(size: Size, *parameters: Any) -> tuple[tuple[int, ...], bool]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ._array import Array, value
+from ._array import Array, leave
 
 _MASK64 = (1 << 64) - 1
 _MASK128 = (1 << 128) - 1
@@ -23,7 +23,7 @@ class Stream:
     def __init__(self, seed: Any = None) -> None:
         if not hasattr(seed, "generate_state"):
             if isinstance(seed, Array):
-                seed = value(seed).tolist()
+                seed = leave(seed, "random").tolist()
             try:
                 seed = np.random.SeedSequence(seed)
             except (TypeError, ValueError) as error:
