@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from . import _array
 from ._array import Array, fresh, from_numpy, value, writable
-from ._config import is_strict
+from ._config import config, is_strict
 from ._dtypes import WEAK_KIND, promote, same_kind, standard_promotion
 from ._operands import run_quietly
 
 _ndarray = np.ndarray
 
-GATHER_LIMIT = 1 << 14  # elements from which a kernel gathers or scatters
+_GATHERED = 1 << 13  # items, smaller than a cache line, from which a kernel gathers sooner than NumPy
+_ROWS = 1 << 18  # bytes, where the items are longer: NumPy copies them at the speed of the cache
+_MASKED = 20_000  # elements of a mask
 COPY_LIMIT = 1 << 16  # elements from which a parallel copy pays
+
+
+def gathers(count: int, item: int) -> bool:
+    """Whether a kernel should gather `count` items of `item` bytes each."""
+    if config._values["kernels"] == "python":
+        return False
+    return count >= _GATHERED if item < 64 else count * item >= _ROWS
 
 
 def select(x: Array, key: tuple[Any, ...]) -> Array:
@@ -30,21 +40,46 @@ def select(x: Array, key: tuple[Any, ...]) -> Array:
 def _gathered(a: Any, key: tuple[Any, ...]) -> Any:
     arrays = [(i, k) for i, k in enumerate(key) if k.__class__ is not slice]
     count = len(arrays)
-    if a.ndim == 0 or max(a.size, *[getattr(k, "size", 0) for _, k in arrays]) < GATHER_LIMIT:
-        return a[key]
-    from ._kernels.cpu import gather, select
-
     first, index = arrays[0]
-    if _is_mask(index):
-        # One mask of the leading axes; masks beside other arrays are NumPy's.
-        if count == 1 and first == 0 and index.ndim > 0 and index.shape == a.shape[: index.ndim]:
-            return select.mask_select(a, index)
-    elif count == 1:
-        if index.__class__ is not int:
-            return gather.take(a, index, first)
-    elif [i for i, _ in arrays] == list(range(count)) and not any(_is_mask(k) for _, k in arrays):
-        return gather.gather(a, [np.asarray(k) for _, k in arrays])
+    if count == 1:
+        if _is_mask(index):
+            if first == 0 and index.shape == a.shape[: index.ndim] and _masks(index):
+                from ._kernels.cpu import select
+
+                return select.mask_select(a, index)
+        elif index.__class__ is not int:
+            return take_items(a, index, first)
+    # Masks beside other arrays are NumPy's, as are arrays that do not name the leading axes.
+    elif arrays[-1][0] == count - 1 and not any(_is_mask(k) for _, k in arrays):
+        size = max([k.size for _, k in arrays if k.__class__ is not int])
+        if gathers(size, prod(a.shape[count:]) * a.itemsize):
+            from ._kernels.cpu import gather
+
+            return gather.gather(a, [np.asarray(k) for _, k in arrays])
     return a[key]
+
+
+_gather: Any = None
+
+
+def take_items(a: Any, index: Any, axis: int) -> Any:
+    """The elements of an ndarray at integer indices along an axis, as an ndarray of its own. IndexError if one is out of bounds."""
+    global _gather
+    shape = a.shape
+    if gathers(index.size * prod(shape[:axis]), prod(shape[axis + 1 :]) * a.itemsize):
+        if _gather is None:  # an import statement costs 0.3 us each time
+            from ._kernels.cpu import gather as _gather
+        try:
+            return _gather.take(a, index, axis)
+        except IndexError:
+            pass  # NumPy fails as well, in words that name the axis
+    if not a.flags.c_contiguous:  # np.take would copy all of it first
+        return a[(slice(None),) * axis + (index,)]
+    return np.asarray(np.take(a, index, axis))
+
+
+def _masks(mask: Any) -> bool:
+    return bool(mask.size >= _MASKED and config._values["kernels"] != "python")
 
 
 def _is_mask(index: Any) -> bool:
@@ -121,7 +156,7 @@ def _fill(target: Any, source: Any) -> None:
 
 def _scatter(target: Any, key: tuple[Any, ...], source: Any) -> None:
     mask = key[0]
-    if len(key) == 1 and _is_mask(mask) and mask.size >= GATHER_LIMIT and mask.shape == target.shape and np.ndim(source) <= 1:
+    if len(key) == 1 and _is_mask(mask) and _masks(mask) and mask.shape == target.shape and np.ndim(source) <= 1:
         from ._kernels.cpu import select
 
         select.mask_assign(target, mask, source)

@@ -19,6 +19,8 @@ def contiguous(shape: Shape) -> Shape:
         return ()
     if n == 1:
         return (1,)
+    if n == 2:
+        return (shape[1] or 1, 1)
     strides = [1] * n
     step = 1
     for i in range(n - 1, 0, -1):
@@ -53,6 +55,12 @@ def extent(shape: Shape, strides: Shape) -> tuple[int, int]:
 def as_shape(shape: Any, where: str = "shape", lowest: int = 0) -> Shape:
     """A shape from an int or a sequence of ints; lengths below `lowest` are refused."""
     out: Shape
+    if shape.__class__ is tuple:
+        for n in shape:
+            if n.__class__ is not int or n < lowest:
+                break
+        else:
+            return shape
     try:
         out = (operator.index(shape),)
     except TypeError:
@@ -145,6 +153,8 @@ def slice_axis(n: int, stride: int, s: slice) -> tuple[int, int, int]:
 
 def resolve_reshape(size: int, shape: Shape) -> Shape:
     """Fill in the one length that may be -1."""
+    if shape == (-1,):
+        return (size,)
     if -1 in shape:
         i = shape.index(-1)
         rest = prod(shape[:i] + shape[i + 1 :])

@@ -7,23 +7,21 @@ from typing import Any
 import numpy as np
 
 from ._array import Array
-from ._config import config, is_strict
-from ._dtypes import INTEGER
+from ._config import is_strict
 from ._operands import lift
 from ._ops import engine
+from ._selection import gathers, take_items
 from ._strides import axis_of, broadcast_shape
 from .creation import asarray, broadcast_to
-
-_LARGE = 1 << 14
 
 
 def _indices(indices: Any, where: str) -> Array:
     if isinstance(indices, (list, tuple)) and is_strict():
         raise TypeError(f"{where}: indices must be an array, not a {type(indices).__name__} (strict mode)")
     out = asarray(indices) if isinstance(indices, (list, tuple)) else lift(indices, f"{where}: indices")
-    if out.size == 0 and isinstance(indices, (list, tuple)):
+    if isinstance(indices, (list, tuple)) and out.size == 0:
         out = out.astype(np.int64)
-    if out.dtype not in INTEGER:
+    if out._dtype.kind not in "iu":
         raise TypeError(f"{where}: indices must be integers, not {out.dtype}")
     return out
 
@@ -53,16 +51,7 @@ def taken(x: Any, indices: Any, *, axis: int) -> Any:
     """Elements of an axis by integer indices."""
     if indices.size and x.shape[axis] == 0:
         raise IndexError(f"take: axis {axis} of shape {x.shape} has no elements to take")
-    if x.size and indices.size * (x.size // x.shape[axis]) >= _LARGE and config.kernels != "python":
-        from ._kernels.cpu import gather
-
-        try:
-            return gather.take(x, indices, axis)
-        except IndexError:
-            pass  # NumPy fails as well, in words that name the axis
-    if not x.flags.c_contiguous:  # np.take would copy all of it first
-        return x[(slice(None),) * axis + (indices,)]
-    return np.asarray(np.take(x, indices, axis))
+    return take_items(x, indices, axis)
 
 
 def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Array:
@@ -91,7 +80,7 @@ def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Array:
 @engine
 def taken_along(x: Any, indices: Any, *, axis: int) -> Any:
     """Elements of each line by the indices of the same line."""
-    if indices.size >= _LARGE and config.kernels != "python":
+    if gathers(indices.size, x.itemsize):
         from ._kernels.cpu import gather
 
         try:

@@ -27,11 +27,8 @@ def _quiet():
 
 @pytest.fixture
 def kernels(monkeypatch):
-    """Our kernels at every size."""
-    monkeypatch.setattr(gather, "GATHER_CROSSOVER", 0)
-    monkeypatch.setattr(gather, "ROWS_CROSSOVER_BYTES", 0)
+    """Our scatters at every size."""
     monkeypatch.setattr(scatter, "SCATTER_CROSSOVER", 0)
-    monkeypatch.setattr(select, "MASK_CROSSOVER", 0)
 
 
 def sample(dtype, shape, seed=0):

@@ -15,7 +15,7 @@ import mtarray as xp
 from mtarray._kernels import build
 from mtarray._kernels.cpu import select
 
-LARGE = 3 * select.MASK_CROSSOVER
+LARGE = 60_000
 
 
 @pytest.mark.parametrize("step", [1, 2])

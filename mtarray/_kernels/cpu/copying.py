@@ -68,7 +68,10 @@ def convert(x, dtype):
         made = _converted[key] = pool.size_class(x.size * dtype.itemsize), launch(x, dtype, strides)
     size, copies = made
     out = pool.take(size, shape, dtype)
-    copies((address(out), address(x)))
+    if copies.table is None and copies.offsets is None:
+        driver.run(copies.fn, copies.items, copies.chunk, address(out), address(x))
+    else:
+        copies((address(out), address(x)))
     return out
 
 

@@ -19,15 +19,15 @@ from . import pool
 from .buckets import table
 from .driver import address, run
 
-GATHER_CROSSOVER = 20_000  # elements of the result
-ROWS_CROSSOVER_BYTES = 1 << 20  # of rows of 64 bytes or more, which NumPy copies at the speed of the cache
 SCATTER_CROSSOVER = 2_000  # elements of the values
 _STREAM_BYTES = 48 << 20  # results larger than this bypass the caches (1.5 times a 32 MiB L3)
 _CHUNK_BYTES = 1 << 16
+_REMEMBERED = 1024
 _BLOCK = 128  # positions whose offsets are computed together
 _HEAD = 8  # words before those of the indices
 _AHEAD = 16  # rows that are fetched before they are copied
 
+_INT64 = np.dtype(np.int64)
 _INTEGER = {1: "u1", 2: "u2", 4: "u4", 8: "u8"}
 
 
@@ -109,34 +109,60 @@ def _gather_kernel(indices, width, unit):
     return build.kernel(f"gather_{indices}_{width}_{int(unit)}", loops(indices, body, unit, True), STACK)
 
 
-@functools.cache
-def _rows_kernel(stream):
-    """One contiguous index into the first dimension, rows of a multiple of 64 bytes: fetched ahead, streamed out when large."""
-    copy = "nt_copy" if stream else "copy64"
-    return build.kernel(
-        f"take_rows_{copy}",
-        f"""    x = ld64(args); out = ld64(args + 8); index = i8(ld64(args + 16)); item = ld64(args + 24); step = ld64(args + 32)
-    n = ld64(args + 40); bad = i8(ld64(args + 48))
+# Words of the kernels of one index: operand, result, index, length and step of the axis, the flag, bytes of an item.
+_ITEMS = """    n = hi - lo; x = ld64(args); o = u{width}(ld64(args + 8) + lo * {width}); index = i8(ld64(args + 16) + lo * 8)
+    length = ld64(args + 24); step = ld64(args + 32); wrong = np.int64(0); s = np.int64(0)
+    while s < n:
+        e = min(n, s + 256)
+        least = np.int64(0); most = np.int64(0)
+        for i in range(s, e):
+            least = min(least, index[i])
+            most = max(most, index[i])
+        if least >= 0 and most < length:
+            for i in range(s, e):
+                o[i] = u{width}(x + index[i] * step)[0]
+        else:
+            for i in range(s, e):
+                k = index[i]
+                k += length if k < 0 else 0
+                outside = np.uint64(k) >= np.uint64(length)
+                wrong |= np.int64(outside)
+                o[i] = u{width}(x + (0 if outside else k * step))[0]
+        s = e
+    if wrong:
+        i8(ld64(args + 40))[0] = 1"""
+
+_ROWS = f"""    x = ld64(args); out = ld64(args + 8); index = i8(ld64(args + 16)); length = ld64(args + 24); step = ld64(args + 32)
+    bad = i8(ld64(args + 40)); item = ld64(args + 48)
     for i in range(lo, hi):
         k = index[min(i + {_AHEAD}, hi - 1)]
-        k += n if k < 0 else 0
-        if np.uint64(k) < np.uint64(n):
+        k += length if k < 0 else 0
+        if np.uint64(k) < np.uint64(length):
             for b in range(0, min(item, 1024), 64):
                 prefetch(x + k * step + b)
         k = index[i]
-        k += n if k < 0 else 0
-        if np.uint64(k) >= np.uint64(n):
+        k += length if k < 0 else 0
+        if np.uint64(k) >= np.uint64(length):
             bad[0] = 1
             k = 0
-        {copy}(out + i * item, x + k * step, item)
-    {"sfence()" if stream else "pass"}""",
-    )
+        {{copy}}(out + i * item, x + k * step, item)
+    {{fence}}"""
+
+
+@functools.cache
+def _one_index_kernel(item, stream):
+    """Items of `item` contiguous bytes by one contiguous index: small ones as integers, the others as rows that are fetched ahead."""
+    if item in _INTEGER:
+        return build.kernel(f"take_items{item}", _ITEMS.format(width=item))
+    copy = "memcpy" if item % 64 else "nt_copy" if stream else "copy64"
+    return build.kernel(f"take_rows_{copy}", _ROWS.format(copy=copy, fence="sfence()" if stream else "pass"))
 
 
 def as_index(index, length, name="index"):
     """An integer index array as int64, broadcast dimensions kept broadcast; raises IndexError for a float or bool one."""
-    index = np.asarray(index)
-    if index.dtype == np.int64:
+    if index.__class__ is not np.ndarray:
+        index = np.asarray(index)
+    if index.dtype is _INT64:
         return index
     if index.dtype.kind not in "iu":
         raise IndexError(f"{name} must hold integers, not {index.dtype}")
@@ -222,18 +248,6 @@ class Plan:
         return all(strides[-1] == 8 for strides in self.index_strides)
 
 
-def _run_rows(x, index, out, item):
-    """Fill `out` with the rows of x, `item` contiguous bytes each, at a contiguous index."""
-    bad = np.zeros(1, np.int64)
-    target = address(out)
-    fn = _rows_kernel(out.nbytes > _STREAM_BYTES and target % 64 == 0)
-    chunk = max(1, _CHUNK_BYTES // item)
-    run(fn, index.size, chunk, address(x), target, address(index), item, x.strides[0], x.shape[0], address(bad))
-    if bad[0]:
-        raise _out_of_bounds([index], [x.shape[0]])
-    return out
-
-
 def _run_gather(plan, out):
     bad = np.zeros(1, np.int64)
     words = plan.words(out, bad)
@@ -252,6 +266,33 @@ def take_plan(x, index, axis):
     return Plan(x, lead, base, [spread], [x.shape[axis]], [x.strides[axis]], x.shape[axis + 1 :], x.strides[axis + 1 :])
 
 
+class _Take:
+    """What is known of a take by one contiguous index before the addresses are."""
+
+    __slots__ = ("chunk", "count", "item", "kernels", "length", "pooled", "shape", "step")
+
+    def __init__(self, x, index, axis):
+        self.shape = x.shape[:axis] + index.shape + x.shape[axis + 1 :]
+        self.item = prod(x.shape[axis + 1 :]) * x.itemsize
+        self.count, self.length, self.step = index.size, x.shape[axis], x.strides[axis]
+        size = self.count * self.item
+        self.pooled = pool.size_class(size)
+        self.chunk = max(1, _CHUNK_BYTES // (self.item if self.item >= 64 else 8))
+        past_caches = size > _STREAM_BYTES and self.item % 64 == 0
+        # Which one it is depends on where the result begins: only whole cache lines are stored past the caches.
+        self.kernels = _one_index_kernel(self.item, False), _one_index_kernel(self.item, past_caches)
+
+
+_takes = {}  # (shape and strides of the operand, dtype, shape of the index, axis) -> _Take, or None where it takes a `Plan`
+
+
+def _take_of(x, index, axis):
+    if not (index.flags.c_contiguous and index.size and x.size and prod(x.shape[:axis]) == 1):
+        return None
+    trailing = x[(0,) * (axis + 1)] if axis + 1 < x.ndim else None
+    return _Take(x, index, axis) if trailing is None or trailing.flags.c_contiguous else None
+
+
 def take(x, indices, axis=0):
     """x at integer `indices` along `axis`: shape x.shape[:axis] + indices.shape + x.shape[axis+1:].
 
@@ -259,16 +300,26 @@ def take(x, indices, axis=0):
     """
     axis = axis % x.ndim
     index = as_index(indices, x.shape[axis])
-    shape = x.shape[:axis] + index.shape + x.shape[axis + 1 :]
-    size = prod(shape)
-    item = prod(x.shape[axis + 1 :]) * x.itemsize
-    if size < GATHER_CROSSOVER or x.size == 0 or (item >= 64 and size * x.itemsize < ROWS_CROSSOVER_BYTES):
-        # np.take would first copy an operand that is not contiguous, a view of 2^33 elements by a stride of 0 too.
-        return np.take(x, index, axis=axis) if x.flags.c_contiguous else x[(slice(None),) * axis + (index,)]
-    out = pool.empty(shape, x.dtype)
-    if axis == 0 and x.ndim > 1 and item and item % 64 == 0 and index.flags.c_contiguous and x[0].flags.c_contiguous:
-        return _run_rows(x, index, out, item)
-    return _run_gather(take_plan(x, index, axis), out)
+    key = x.shape, x.strides, x.dtype, index.shape, index.strides, axis
+    try:
+        made = _takes[key]
+    except KeyError:
+        if len(_takes) >= _REMEMBERED:
+            _takes.clear()
+        made = _takes[key] = _take_of(x, index, axis)
+    if made is None:
+        shape = x.shape[:axis] + index.shape + x.shape[axis + 1 :]
+        if not x.size or not prod(shape):
+            return np.take(x, index, axis)
+        return _run_gather(take_plan(x, index, axis), pool.empty(shape, x.dtype))
+    out = pool.take(made.pooled, made.shape, x.dtype)
+    bad = np.zeros(1, np.int64)
+    target = address(out)
+    kernel = made.kernels[target % 64 == 0]
+    run(kernel, made.count, made.chunk, address(x), target, address(index), made.length, made.step, address(bad), made.item)
+    if bad[0]:
+        raise _out_of_bounds([index], [made.length])
+    return out
 
 
 def along_plan(x, indices, axis):
@@ -292,7 +343,7 @@ def take_along_axis(x, indices, axis=-1):
     """Element at indices[p] along `axis` for each position p of `indices`, whose other dimensions broadcast against those of x."""
     axis = axis % x.ndim
     plan, shape = along_plan(x, indices, axis)
-    if plan.count < GATHER_CROSSOVER or x.size == 0:
+    if not plan.count or not x.size:
         return np.take_along_axis(x, plan.indices[0], axis=axis)
     return _run_gather(plan, pool.empty(shape, x.dtype))
 
@@ -323,6 +374,6 @@ def gather(x, index_arrays):
     """
     arrays = index_arrays_of(x, index_arrays)
     plan, shape = index_plan(x, arrays)
-    if plan.count * plan.item < GATHER_CROSSOVER * x.itemsize or x.size == 0:
+    if not plan.count or not x.size:
         return x[tuple(arrays)]
     return _run_gather(plan, pool.empty(shape, x.dtype))

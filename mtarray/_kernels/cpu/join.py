@@ -23,7 +23,14 @@ _OPERANDS = 16
 @functools.cache
 def _join_kernel(stream):
     """Bytes [lo, hi) of the result: its rows are rows of the operands in turn. Words: end within a row, address, bytes of a row."""
-    copy = "        memcpy(out + at, src, size)"
+    # Rows of a few hundred bytes are too short for the C library's copy to be worth a call.
+    copy = """        if size < 64:
+            memcpy(out + at, src, size)
+        elif size < 4096:
+            copy64(out + at, src, size & -64)
+            copy64(out + at + size - 64, src + size - 64, 64)
+        else:
+            memcpy(out + at, src, size)"""
     if stream:
         copy = """        head = min(size, -(out + at) & 63)
         body = (size - head) & -64

@@ -13,7 +13,6 @@ from .driver import address, run
 from .gather import broadcast_strides, gather, merge
 from .scatter import put
 
-MASK_CROSSOVER = 20_000  # elements of the mask
 _CHUNK = 8192
 _POINTER = {1: "u1", 2: "u2", 4: "u4", 8: "u8", 16: "c16"}
 _HEAD = 8
@@ -106,7 +105,7 @@ def _offsets(mask):
 
 def count_nonzero(mask):
     """Number of True elements of a boolean array, as an int."""
-    return int(np.count_nonzero(mask)) if mask.size < MASK_CROSSOVER else int(_offsets(mask)[-1])
+    return int(_offsets(mask)[-1])
 
 
 def mask_select(x, mask):
@@ -117,7 +116,7 @@ def mask_select(x, mask):
     """
     if mask.shape != x.shape[: mask.ndim]:
         raise IndexError(f"a boolean index of shape {mask.shape} does not fit an array of shape {x.shape}")
-    if mask.size < MASK_CROSSOVER or x.size == 0:
+    if not x.size or not mask.ndim:
         return x[mask]
     if mask.ndim < x.ndim:
         return gather(x, nonzero(mask))
@@ -138,7 +137,7 @@ def nonzero(x):
 
     Scratch: one byte an element where x is not boolean.
     """
-    if x.size < MASK_CROSSOVER or x.ndim == 0:
+    if not x.size or not x.ndim:
         return tuple(np.asarray(i, np.int64) for i in np.nonzero(x))
     mask = x if x.dtype.kind == "b" else x != 0
     offsets = _offsets(mask)
@@ -177,7 +176,7 @@ def mask_assign(x, mask, values):
     if mask.shape != x.shape[: mask.ndim]:
         raise IndexError(f"a boolean index of shape {mask.shape} does not fit an array of shape {x.shape}")
     values = np.asarray(values)
-    if mask.size < MASK_CROSSOVER or x.size == 0 or not x.dtype.isnative:
+    if not x.size or not mask.ndim or not x.dtype.isnative:
         x[mask] = values
         return
     if mask.ndim < x.ndim:
