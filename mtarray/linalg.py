@@ -31,6 +31,8 @@ from .statistical import max as maximum
 from .statistical import min as minimum
 from .statistical import sum as total
 
+_BOOL = np.dtype(bool)
+
 LinAlgError = np.linalg.LinAlgError
 
 
@@ -133,7 +135,7 @@ def matmul(x1: Any, x2: Any, /) -> Array:
     >>> xp.linalg.matmul(xp.asarray([[1, 2], [3, 4]]), xp.asarray([10, 1]))
     Array([12, 34], shape=(2,), dtype=int64, device='cpu')
     """
-    if x1.__class__ is Array and x2.__class__ is Array and x1._dtype is x2._dtype and x1._dtype in NUMERIC:
+    if x1.__class__ is Array and x2.__class__ is Array and x1._dtype is x2._dtype and x1._dtype is not _BOOL:
         s1, s2 = x1._shape, x2._shape
         if len(s1) == 2 and 1 <= len(s2) <= 2 and s1[1] == s2[0]:
             quick = _engine.small_product(x1, x2)
@@ -152,13 +154,14 @@ def matmul(x1: Any, x2: Any, /) -> Array:
     return _engine.product(x1, x2)
 
 
-def _operator(reflected: bool) -> Callable[[Array, Any], Any]:
-    def method(self: Array, other: Any, /) -> Any:
-        if other.__class__ is not Array and not isinstance(other, (np.ndarray, np.generic)):
-            return NotImplemented
-        return matmul(other, self) if reflected else matmul(self, other)
+def _forward(self: Array, other: Any, /) -> Any:
+    if other.__class__ is Array or isinstance(other, (np.ndarray, np.generic)):
+        return matmul(self, other)
+    return NotImplemented
 
-    return method
+
+def _reflected(self: Array, other: Any, /) -> Any:
+    return matmul(other, self) if isinstance(other, (np.ndarray, np.generic)) else NotImplemented
 
 
 def _inplace(self: Array, other: Any, /) -> Any:
@@ -173,7 +176,7 @@ def _inplace(self: Array, other: Any, /) -> Any:
     return self
 
 
-for _name, _method in (("__matmul__", _operator(False)), ("__rmatmul__", _operator(True)), ("__imatmul__", _inplace)):
+for _name, _method in (("__matmul__", _forward), ("__rmatmul__", _reflected), ("__imatmul__", _inplace)):
     _method.__name__ = _name
     _method.__qualname__ = f"Array.{_name}"
     setattr(Array, _name, _method)

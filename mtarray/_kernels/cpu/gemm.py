@@ -54,7 +54,10 @@ def _tile():
     lines += ["    for p in range(k):", "        b0 = load(b)", "        b1 = load(b + V)"]
     lines += [f"        x = splat(a + {i} * S); c{i}0 = fma(x, b0, c{i}0); c{i}1 = fma(x, b1, c{i}1)" for i in rows]
     lines += [f"        a += {MR} * S", "        b += 2 * V"]
-    lines += [f"    store(c, add(load(c), c{i}0)); store(c + V, add(load(c + V), c{i}1)); c += ldc" for i in rows]
+    lines += ["    if first:"]
+    lines += [f"        store(c, c{i}0); store(c + V, c{i}1); c += ldc" for i in rows]
+    lines += ["    else:"]
+    lines += [f"        store(c, add(load(c), c{i}0)); store(c + V, add(load(c + V), c{i}1)); c += ldc" for i in rows]
     return "\n".join(lines)
 
 
@@ -69,9 +72,9 @@ KC = {KC}
 zero = {scalar}(0)
 
 
-@njit("void(int64,int64,int64,int64,int64)", nogil=True)
-def tile(a, b, k, c, ldc):
-    """C tile (rows `ldc` bytes apart) += strip of A (k x MR) times strip of B (k x NR)."""
+@njit("void(int64,int64,int64,int64,int64,boolean)", nogil=True)
+def tile(a, b, k, c, ldc, first):
+    """C tile (rows `ldc` bytes apart) = (`first`) or += strip of A (k x MR) times strip of B (k x NR)."""
 {tile}
 
 
@@ -85,9 +88,15 @@ def pack(src, along, across, k, n, width, dst):
         w = min(width, n - i0)
         q = 0
         if w == NR and across == 1:
+            at = src + i0 * {msize}
             for p in range(k):
-                for i in range(NR):
-                    d[p * NR + i] = {scalar}(s[p * along + i])
+                if {same}:
+                    store(dst + (i0 * k + p * NR) * S, load(at))
+                    store(dst + (i0 * k + p * NR) * S + V, load(at + V))
+                    at += along * {msize}
+                else:
+                    for i in range(NR):
+                        d[p * NR + i] = {scalar}(s[p * along + i])
         elif w == MR and width == MR and across == 1:
             for p in range(k):
                 for i in range(MR):
@@ -129,10 +138,6 @@ _BODY = '''    """Tasks lo..hi of (matrix of the stack, row block, column block)
         a = ld64(args + 16) + place(batch, layout, 0) + i0 * ars * {msize}
         b = ld64(args + 24) + place(batch, layout, 1) + j0 * bcs * {msize}
         c0 = ld64(args + 32) + place(batch, layout, 2) + (i0 * crs + j0) * {msize}
-        for i in range(mm):
-            c = {M}(c0 + i * crs * {msize})
-            for j in range(nn):
-                c[j] = 0
         for p0 in range(0, k, KC):
             kc = min(KC, k - p0)
             pack(a + p0 * acs * {msize}, acs, ars, kc, mm, MR, pa)
@@ -141,14 +146,15 @@ _BODY = '''    """Tasks lo..hi of (matrix of the stack, row block, column block)
                 for i in range(0, mm, MR):
                     at = c0 + (i * crs + j) * {msize}
                     whole = {same} and j + NR <= nn and i + MR <= mm
-                    if not whole:  # into a tile of its own first
-                        edge[:] = 0
-                    tile(pa + i * kc * S, pb + j * kc * S, kc, at if whole else pe, crs * S if whole else NR * S)
+                    # what is not a whole tile goes into one of its own
+                    tile(pa + i * kc * S, pb + j * kc * S, kc, at if whole else pe, crs * S if whole else NR * S, p0 == 0 or not whole)
                     if not whole:
                         for r in range(min(MR, mm - i)):
                             c = {M}(at + r * crs * {msize})
                             for q in range(min(NR, nn - j)):
-                                x = {scalar}(c[q]) + e[r * NR + q]
+                                x = e[r * NR + q]
+                                if p0 > 0:
+                                    x += {scalar}(c[q])
                                 c[q] = {stored}
     apack[0] = bpack[0] = edge[0] = 0  # keeps the scratch alive: Numba frees an array after its last use that it can see
 '''

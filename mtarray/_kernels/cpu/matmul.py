@@ -109,9 +109,9 @@ def _matrices_into(a, b, out, own):
         return own_matmul(a, b, out)
     if count >= MANY and (min(m, n) == 1 or out.dtype.kind == "c") and m * n * k <= EACH and out.size * k > SMALL:
         return _slabs(a, b, out)
-    if out.dtype.kind == "f" and out.size * k > SMALL:
-        if (count >= MANY and m * n * k <= EACH) or beats_blas(m, k, n, out.dtype) or not (blas_reads(a) and blas_reads(b)):
-            return own_matmul(a, b, out)
+    large = out.dtype.kind == "f" and out.size * k > SMALL
+    if large and (not blas_serves or (count >= MANY and m * n * k <= EACH) or beats_blas(m, k, n, out.dtype)):
+        return own_matmul(a, b, out)
     return np.matmul(a, b, out=out)
 
 
