@@ -16,7 +16,7 @@ from ._operands import QUIET, lift, reset_errors, run_quietly, set_errors
 _ndarray = np.ndarray
 
 _REMEMBERED = 4096  # launches of an op, by dtype, shape, strides and axis
-LINES_LIMIT = 1 << 16  # elements from which a kernel folds lines of an array: NumPy has its fast loops for whole arrays
+LINES_LIMIT = 1 << 14  # elements from which a kernel folds lines of an array: NumPy has its fast loops for whole arrays
 
 
 # NumPy adds float32 one by one except along the last axis; the kernels, which serve larger arrays, lose no digits.

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import build
-from . import launch, nest
+from . import launch, nest, strips
 from .nest import plan, pointer, scalar
 
 _POSITION = np.dtype(np.int64)
@@ -30,13 +30,18 @@ def _kernel(dtype, largest, layout, unit):
         def at(i):
             return f"x[{i}]" if unit else f"{p}(b + ({i}) * s)[0]"
 
+        prelude, kind = nest.ATOMICS, "max" if largest else "min"
+        if unit and strips.supports(kind, p, p):
+            prelude += f"from mtarray._kernels.cpu import strips\nstrip = strips.strip({kind!r}, {p!r}, {p!r}, False, False)\n"
+            extremum = "v = strip(b, 0, length)"
+        else:
+            extremum = f"v = x[0]\n            for i in range(length): v = {join}(v, {at('i')})"
         body = f"""{nest.LOAD_WORDS}    places = i8(pb); values = {p}(pb + 8 * leaves * outputs)
     for item in range(lo, hi):
 {nest.ROWS_ITEM}        m = {t}(0); best = np.int64(-1)
         for p in range(p0, p1):
             length = min(piece, n - (p - p // per_row * per_row) * piece)
-{nest.PIECE.replace("m = min(piece, n - k); ", "")}            x = {p}(b); v = x[0]
-            for i in range(length): v = {join}(v, {at("i")})
+{nest.PIECE.replace("m = min(piece, n - k); ", "")}            x = {p}(b); {extremum}
             if best < 0 or {better}:
                 m = v; i = np.int64(0)
                 if v != v:
@@ -58,7 +63,7 @@ def _kernel(dtype, largest, layout, unit):
                     if {better}: m = v; best = places[p * outputs + o]
                 i8(ob)[o] = best
         else: i8(ob)[o] = best"""
-        return build.kernel(name, body, nest.ATOMICS)
+        return build.kernel(name, body, prelude)
     element = "x[j]" if unit else f"{p}(b + j * cs)[0]"
     # Positions within a piece fit the width of the elements, so that values and positions fill equally many lanes.
     index = {1: "u1", 2: "i2", 4: "i4", 8: "i8"}[size]
@@ -121,10 +126,14 @@ def argmin(x, axis=None):
 
 
 def _arg(x, axis, largest):
-    name = "argmax" if largest else "argmin"
+    return prepare(x, axis, largest)(x)
+
+
+def prepare(x, axis, largest):
+    """`argmax` or `argmin`, planned for ndarrays with the dtype, shape and strides of `x`: a function of such an array."""
     if x.dtype.kind == "c":
-        raise TypeError(f"complex numbers have no order: {name} of {x.dtype}")
-    return _prepare(x.dtype, x.shape, x.strides, axis, largest)(x)
+        raise TypeError(f"complex numbers have no order: {'argmax' if largest else 'argmin'} of {x.dtype}")
+    return _prepare(x.dtype, x.shape, x.strides, axis, largest)
 
 
 @lru_cache(maxsize=2048)

@@ -16,7 +16,7 @@ import numpy as np
 
 WIDE = 128  # columns to which rows of fewer contiguous ones are joined
 COLUMNS = 1024  # widest column block: accumulators of 16 bytes and their compensation stay within a 48 KiB L1
-ROWS_PER_PIECE = 65  # rows summed in the narrow type (float32, int32) before they join the wide one: the first and 8 trees of 8
+ROWS_PER_PIECE = 64  # rows summed in the narrow type (float32, int32) before they join the wide one: 8 trees of 8
 HEAD = 16  # words before the first (size, stride) pair
 
 # Names of a dtype in kernel source: pointer cast and Numba type. Booleans are bytes.

@@ -122,7 +122,7 @@ def settle(t, e):
 """
 
 
-_APART = 8192  # elements of a piece from which its quarters run side by side
+_APART = 2048  # elements of a piece from which its quarters run side by side
 
 
 def _known_piece(t, unit):
@@ -251,43 +251,49 @@ def columns_kernel(t, unit, source):
             return f"v, c = two_sum(pd[j], {value}); pd[j] = v; pe[j] = pe[j] + c"
         return f"pd[j] = {join(t, t.total, 'pd[j]', value)}"
 
-    (point8, tree8), (point1, tree1) = rows(8), rows(1)
+    (point8, tree8), (point4, tree4), (point1, tree1) = rows(8), rows(4), rows(1)
     first = f"{total}({total}(0) + {total}(pa[j]))" if t.kind == "add" else f"{total}(pa[j])"  # -0.0 sums to 0.0, as in NumPy
     final = "settle(pd[j], pe[j])" if t.compensated else "pd[j]"
     ragged = fold = ""
     if unit:
         ragged = f"""            if rest and k + m == n:
                 {point1}
-                for j in range(rest): {merge(f"{total}({tree1})")}
+                for j in range(rest): pa[j] = {join(t, t.strip, "pa[j]", tree1)}
 """
         fold = f"""        if times > 1:
-            width = each
-            for i in range(1, times):
-                q0 = arr_ptr(wd) + i * each * {t.total.itemsize}; qd = {tot}(q0); qe = {tot}(q0 + {nest.COLUMNS * t.total.itemsize})
-                for j in range(width): {merge("qd[j]")}{"; pe[j] = pe[j] + qe[j]" if t.compensated else ""}
+            parts = times; width = each
+            while parts > 1:
+                half = parts // 2; parts -= half; far = parts * each
+                for j in range(half * each): {merge("pd[far + j]")}{"; pe[j] = pe[j] + pe[far + j]" if t.compensated else ""}
 """
-    body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}    wa = np.empty({nest.COLUMNS}, {scalar(t.strip)})
-    pa = {pointer(t.strip)}(arr_ptr(wa))
-    wd = np.empty({2 * nest.COLUMNS}, {total}); pd = {tot}(arr_ptr(wd))
-    pe = {tot}(arr_ptr(wd) + {nest.COLUMNS * t.total.itemsize})
+    body = f"""{nest.LOAD_WORDS}{nest.COLUMNS_WORDS}    pa = _strips(); pd = _totals(); pe = _errors()
     for item in range(lo, hi):
 {nest.COLUMNS_ITEM}        for p in range(p0, p1):
-{nest.PIECE}            {point1}
-            for j in range(width): pa[j] = {tree1}
-            r = 1; b += s
+{nest.PIECE}            if m >= 8:
+                {point8}
+                for j in range(width): pa[j] = {tree8}
+                r = 8; b += 8 * s
+            else:
+                {point1}
+                for j in range(width): pa[j] = {tree1}
+                r = 1; b += s
             while r + 8 <= m:
                 {point8}
                 for j in range(width): pa[j] = {join(t, t.strip, "pa[j]", tree8)}
                 r += 8; b += 8 * s
+            if r + 4 <= m:
+                {point4}
+                for j in range(width): pa[j] = {join(t, t.strip, "pa[j]", tree4)}
+                r += 4; b += 4 * s
             while r < m:
                 {point1}
                 for j in range(width): pa[j] = {join(t, t.strip, "pa[j]", tree1)}
                 r += 1; b += s
-            if p == p0:
+{ragged}            if p == p0:
                 for j in range(width): pd[j] = {first}; pe[j] = {total}(0)
             else:
                 for j in range(width): {merge(f"{total}(pa[j])")}
-{ragged}{fold}        out = {pointer(t.out)}(ob + o * {t.out.itemsize})
+{fold}        out = {pointer(t.out)}(ob + o * {t.out.itemsize})
         if leaves > 1:
             part = {tot}(pb + (leaf * outputs + o) * {t.total.itemsize})
             for j in range(width): part[j] = {final}
@@ -300,6 +306,8 @@ def columns_kernel(t, unit, source):
                     for j in range(width): {merge("part[j]")}
                 for j in range(width): out[j] = {_final(t, final)}
         else:
-            for j in range(width): out[j] = {_final(t, final)}
-    wa[0] = wa[1]; wd[0] = wd[1]"""
-    return source + nest.ATOMICS + (_TWO_SUM if t.compensated else ""), body
+            for j in range(width): out[j] = {_final(t, final)}"""
+    source += nest.ATOMICS + "from numba import types\nfrom mtarray._kernels.cpu.stack import stack_array\n"
+    for name, dtype in (("_strips", scalar(t.strip)), ("_totals", total), ("_errors", total)):
+        source += f"{name} = stack_array(types.{dtype.removeprefix('np.')}, {nest.COLUMNS})\n"
+    return source + (_TWO_SUM if t.compensated else ""), body
