@@ -17,6 +17,7 @@ from .numpy_sort import sort_spans
 _U = {4: np.uint32, 8: np.uint64}
 CELLS = 1 << 14
 _SAMPLE = 2048
+_BLOCK = 512
 
 # k = key of the bit pattern k; NaN is the largest key whatever its sign. Neutral words make it the identity.
 KEY = """
@@ -69,17 +70,27 @@ def _count_kernel(width):
     return build.kernel(
         f"bucket_count{width}",
         f"""    w = ld64(args)
-    x = u{width}(ld64(w)); ids = u1(ld64(w + 8)); counts = ld64(w + 16); cell = u1(ld64(w + 24))
+    w_x = ld64(w); w_ids = ld64(w + 8); counts = ld64(w + 16); cell = u1(ld64(w + 24))
     n = ld64(w + 32); size = ld64(w + 40); least = np.uint{width * 8}(ld64(w + 48)); shift = np.uint{width * 8}(ld64(w + 56))
     buckets = ld64(w + 64); low = ld64(w + 72); top = ld64(w + 80); nan = ld64(w + 88); zero = ld64(w + 96)
+    # Cells first, in vector registers; a table and its counts are one element after the other.
+    cells = u2(stack({2 * _BLOCK}))
     for c in range(lo, hi):
         count = i8(counts + 8 * c * buckets)
-        for i in range(c * size, min(n, (c + 1) * size)):
-            k = key{width * 8}(x[i], low, top, nan, zero)
-            d = np.uint{width * 8}((k - least) if k > least else 0) >> shift
-            b = cell[min(np.uint{width * 8}(d), np.uint{width * 8}({CELLS - 1}))]
-            ids[i] = b
-            count[b] += 1""",
+        stop = min(n, (c + 1) * size)
+        i = c * size
+        while i < stop:
+            m = min(stop - i, {_BLOCK})
+            part = u{width}(w_x + i * {width}); its = u1(w_ids + i)
+            for j in range(m):
+                k = key{width * 8}(part[j], low, top, nan, zero)
+                d = np.uint{width * 8}((k - least) if k > least else 0) >> shift
+                cells[j] = np.uint16(min(np.uint{width * 8}(d), np.uint{width * 8}({CELLS - 1})))
+            for j in range(m):
+                b = cell[cells[j]]
+                its[j] = b
+                count[b] += 1
+            i += m""",
         KEY,
     )
 

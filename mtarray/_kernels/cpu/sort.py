@@ -115,7 +115,8 @@ def _has_signed_zeros(x):
 def _sort_zeros(rows):
     """(start, stop) of the zeros of a sorted row, where zeros of both signs must be put in their order; else None."""
     row = rows[0]
-    a, b = np.searchsorted(row, 0, "left"), np.searchsorted(row, 0, "right")
+    zero = row.dtype.type(0)  # a Python number would have the whole row converted
+    a, b = row.searchsorted(zero, "left"), row.searchsorted(zero, "right")
     signs = np.signbit(row[a:b])
     return (int(a), int(b)) if signs.any() and not signs.all() else None
 
