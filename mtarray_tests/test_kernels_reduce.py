@@ -81,6 +81,26 @@ def test_extrema_and_positions(dtype, layout):
         np.testing.assert_array_equal(argreduce.argmin(x, axis), np.argmin(x, axis=axis))
 
 
+@pytest.mark.parametrize("dtype", ["?", "i2", "i8", "f4", "f8", "c8"])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((9, 70, 8), (1,)), ((20_003, 4), (0,)), ((5, 3001, 2), (0, 1)), ((3, 33, 16), (1,)), ((40, 3, 3), (1,)), ((600, 400), (0,)),
+     ((50_001, 3), (0,)), ((70, 90, 5), (0,)), ((2, 9, 130, 24), (0, 2))],
+)  # fmt: skip
+def test_sums_of_packed_columns(dtype, shape, axes):
+    x = sample(dtype, shape)
+    kept = [n for i, n in enumerate(shape) if i not in axes]
+    want = np.sum(exact(x) if x.dtype.kind in "fc" else x, axis=axes)
+    for launched in range(3):  # a launch takes its scratch again
+        got = reduce.sum_(x, axes, x.dtype if x.dtype.kind in "fc" else want.dtype)
+        assert got.shape == tuple(kept)
+        close(got, want, x)
+        x[...] = x[::-1] if launched else -x if x.dtype.kind in "fc" else x
+        want = np.sum(exact(x) if x.dtype.kind in "fc" else x, axis=axes)
+    if x.dtype.kind != "c":
+        np.testing.assert_array_equal(reduce.max_(x, axes), np.max(x, axis=axes))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_any_and_all(dtype):
     x = sample(dtype, (17, 40, 37))
@@ -306,6 +326,7 @@ def test_bits_do_not_depend_on_threads():
     calls = [
         lambda: reduce.sum_(x, (0,), x.dtype), lambda: reduce.sum_(x, (1,), x.dtype), lambda: reduce.sum_(x, (0, 1), x.dtype),
         lambda: reduce.sum_(y, (0,), y.dtype), lambda: reduce.prod(y[:9999], (0,), y.dtype), lambda: reduce.max_(x, (0,)),
+        lambda: reduce.sum_(x[:, :1104].reshape(-1, 8), (0,), x.dtype), lambda: reduce.sum_(y[:1_234_566].reshape(-1, 3), (0,), y.dtype),
         lambda: moments.var(x, (0,), 1, x.dtype), lambda: moments.var(y, (0,), 1, y.dtype), lambda: argreduce.argmax(y),
         lambda: scan.cumulative_sum(y, 0, y.dtype), lambda: scan.cumulative_sum(x, 0, x.dtype),
         lambda: scan.cumulative_sum(x, 1, x.dtype),

@@ -5,7 +5,9 @@ within one row of the innermost reduced dimension. Everything follows from shape
 threads, so results have the same bits on any number of them.
 
 Two layouts exist. In `rows` the innermost dimension (smallest stride) is reduced and an item is one output of one leaf. In
-`columns` it is kept, and an item is a block of neighbouring outputs that keeps its accumulators in the L1 cache.
+`columns` it is kept, and an item is a block of neighbouring outputs that keeps its accumulators in the L1 cache. Where 2, 4, 8 or 16
+contiguous columns are kept and the rows follow one another, sums take them in `lanes`: as `rows` of all their elements, whose vectors
+hold the columns side by side.
 """
 
 from dataclasses import dataclass
@@ -41,7 +43,7 @@ def scalar(dtype):
 class Nest:
     """A planned reduction: `words` are what its kernel reads of it (word 1 is the kernel's own)."""
 
-    layout: str  # "rows" or "columns"
+    layout: str  # "rows", "columns" or "lanes"
     unit: bool  # the innermost dimension is contiguous
     offset: int  # bytes from x's first element to where the loops start
     items: int  # work items
@@ -50,6 +52,7 @@ class Nest:
     outputs: int
     order: tuple  # kept axes as the loops run, outermost first: the result's memory order
     restore: tuple  # transposes that result back
+    width: int  # of lanes: how many outputs an item has
     counters: int  # words at the head of the scratch that count finished leaves
     words: np.ndarray
 
@@ -66,11 +69,12 @@ def _collapse(dims):
 
 
 @lru_cache(maxsize=2048)
-def plan(shape, strides, axes, itemsize, ordered=False, piece=1 << 62, widen=False):
+def plan(shape, strides, axes, itemsize, ordered=False, piece=1 << 62, widen=False, lanes=0):
     """Plan the reduction of an array (`strides` in bytes, no extent 0) over `axes`.
 
     `ordered` keeps the reduced dimensions in C order and in their own direction, for results that are positions. `piece` is the
-    most elements of a piece of a row. `widen` takes several rows of few contiguous columns as one.
+    most elements of a piece of a row. `widen` takes several rows of few contiguous columns as one; `lanes` is the
+    number of elements of a vector if these may be columns.
     """
     kept = [(shape[i], strides[i], i) for i in range(len(shape)) if i not in axes]
     reduced = [(shape[i], strides[i]) for i in axes if shape[i] != 1]
@@ -85,8 +89,10 @@ def plan(shape, strides, axes, itemsize, ordered=False, piece=1 << 62, widen=Fal
     kept = _collapse([(n, s) for n, s, _ in kept if n != 1])
     reduced = _collapse(reduced) or [(1, 0)]
     outputs = prod(n for n, _ in kept)
-    columns = bool(kept) and _prefers_columns(kept[-1], reduced[-1])
-    if columns:
+    width, n = kept[-1][0] if kept else 1, reduced[-1][0]
+    if width > 1 and lanes and lanes % width == 0 and kept[-1][1] == itemsize and reduced[-1][1] == width * itemsize:
+        return _rows(kept[:-1], [*reduced[:-1], (n * width, itemsize)], outputs // width, itemsize, offset, order, piece, width)
+    if kept and _prefers_columns(kept[-1], reduced[-1]):
         return _columns(kept, reduced, outputs, itemsize, offset, order, widen)
     return _rows(kept, reduced, outputs, itemsize, offset, order, piece)
 
@@ -98,7 +104,7 @@ def _prefers_columns(kept, reduced):
     return reduced[0] < 16 and kept[0] >= 4 * reduced[0]
 
 
-def _rows(kept, reduced, outputs, itemsize, offset, order, piece):
+def _rows(kept, reduced, outputs, itemsize, offset, order, piece, width=1):
     n, stride = reduced[-1]
     total = prod(d[0] for d in reduced)
     # Long leaves read DRAM faster (four streams far apart), short ones share a small array out evenly.
@@ -114,7 +120,8 @@ def _rows(kept, reduced, outputs, itemsize, offset, order, piece):
     counters = outputs + 1  # the last says that the result is decided
     head = [counters, 0, total, leaves, outputs, per_leaf, pieces, pieces_per_row, piece, n, stride, len(kept), len(reduced) - 1, 0, 0, 0]
     unit = stride == itemsize
-    return _nest("rows", unit, offset, items, total * outputs, leaves, outputs, order, counters, head, kept, reduced[:-1])
+    layout = "rows" if width == 1 else "lanes"
+    return _nest(layout, unit, offset, items, total * outputs, leaves, outputs, order, counters, head, kept, reduced[:-1], width=width)
 
 
 def _columns(kept, reduced, outputs, itemsize, offset, order, widen):
@@ -148,12 +155,12 @@ def _columns(kept, reduced, outputs, itemsize, offset, order, widen):
     return _nest("columns", unit, offset, items, elements, leaves, outputs, order, groups, head, kept[:-1], reduced[:-1], tail)
 
 
-def _nest(layout, unit, offset, items, elements, leaves, outputs, order, counters, head, kept, reduced, tail=()):
+def _nest(layout, unit, offset, items, elements, leaves, outputs, order, counters, head, kept, reduced, tail=(), width=1):
     pairs = [v for d in reversed(kept) for v in d] + [v for d in reversed(reduced) for v in d]
     words = np.array(head + pairs + list(tail), np.int64)
     per_chunk = max(16384, elements // 64)
     chunk = max(1, per_chunk * items // elements)
-    return Nest(layout, unit, offset, items, chunk, leaves, outputs, order, tuple(np.argsort(order)), counters, words)
+    return Nest(layout, unit, offset, items, chunk, leaves, outputs * width, order, tuple(np.argsort(order)), width, counters, words)
 
 
 # Head of a kernel, in either layout. Argument words: the nest's, x's first element, out, scratch (counters, then partials).

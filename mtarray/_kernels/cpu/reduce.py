@@ -5,20 +5,23 @@ from functools import lru_cache
 import numpy as np
 
 from .. import build
-from . import launch
+from . import launch, strips
 from .combine import as_combine
-from .nest import plan
-from .templates import REASSOCIATE, choose_types, columns_kernel, rows_kernel
+from .nest import plan, pointer
+from .templates import REASSOCIATE, choose_types, columns_kernel, lanes_kernel, rows_kernel
 
 
 @lru_cache(maxsize=4096)
-def _kernel(combine, types, layout, unit):
+def _kernel(combine, types, layout, unit, width):
     """Address of the compiled kernel."""
+    name = f"reduce_{types.kind or 'user'}_{types.x.char}{types.strip.char}{types.out.char}_{layout}".replace("?", "b")
+    if layout == "lanes":
+        prelude, body = lanes_kernel(types, width)
+        return build.kernel(f"{name}{width}", body, prelude)
     source = "" if combine.kind else combine.source(types.strip)
     prelude, body = (rows_kernel if layout == "rows" else columns_kernel)(types, unit, source)
-    name = f"reduce_{types.kind or 'user'}_{types.x.char}{types.strip.char}{types.out.char}_{layout}"
     # Only the strips of a known combine may be regrouped: there its rows add short runs of lanes.
-    return build.kernel(name.replace("?", "b"), body, prelude, fastmath=REASSOCIATE if types.kind and layout == "rows" else False)
+    return build.kernel(name, body, prelude, fastmath=REASSOCIATE if types.kind and layout == "rows" else False)
 
 
 def reduce(combine, x, axes, acc_dtype, out_dtype, identity=None):
@@ -45,8 +48,9 @@ def _prepare(combine, types, shape, strides, axes, identity):
     repeated = tuple(i for i, s in enumerate(strides) if s == 0 and shape[i] != 1 and (once or i not in axes))
     if repeated:
         return launch.repeating(shape, axes, repeated, lambda x: _reduce(combine, types, x, axes, identity))
-    nest = plan(shape, strides, axes, types.x.itemsize, widen=True)
-    return launch.Launch(_kernel(combine, types, nest.layout, nest.unit), nest, shape, types.out, types.total.itemsize)
+    vectors = types.kind == "add" and strips.supports("add", pointer(types.x), pointer(types.strip))
+    nest = plan(shape, strides, axes, types.x.itemsize, widen=True, lanes=64 // types.strip.itemsize if vectors else 0)
+    return launch.Launch(_kernel(combine, types, nest.layout, nest.unit, nest.width), nest, shape, types.out, types.total.itemsize)
 
 
 def _reduce(combine, types, x, axes, identity):

@@ -34,11 +34,12 @@ def supports(kind, x, strip):
 
 
 @lru_cache(maxsize=256)
-def strip(kind, x, t, nonzero, apart):
+def strip(kind, x, t, nonzero, apart, keep=1):
     """Intrinsic `(address, far, m) -> value`: the combination of a run of elements in four vector accumulators.
 
     `apart`: of four runs of m elements, m a multiple of the lanes, that start `far` bytes one from the other. Otherwise of one run of
-    any m of at least 1 (and `far` is not used).
+    any m of at least 1 (and `far` is not used). `keep`: of more than one, a divisor of the lanes, every `keep`-th elements are combined:
+    `(address, far, m, out)` writes so many values. Not for extrema.
     """
     source, target = _llvm(x), _llvm(t)
     size = int(x[1:])
@@ -74,10 +75,13 @@ def strip(kind, x, t, nonzero, apart):
 
     def across(b, v):
         half = lanes // 2
-        while half:
+        while half >= keep:
             mask = [(i + half) % lanes for i in range(lanes)]
             v = join(b, v, b.shuffle_vector(v, v, ir.Constant(ir.VectorType(_I32, lanes), mask)))
             half //= 2
+        if keep > 1:
+            undefined = ir.Constant(wide, ir.Undefined)
+            return b.shuffle_vector(v, undefined, ir.Constant(ir.VectorType(_I32, keep), list(range(keep))))
         return b.extract_element(v, _I32(0))
 
     def load(b, at):
@@ -117,8 +121,7 @@ def strip(kind, x, t, nonzero, apart):
                 value = b.select(some, ir.Constant(target, float("nan")), value)
             return value
 
-    @intrinsic
-    def reduce_strip(context, address, far, m):
+    def generators():
         def four(ctx, b, signature, a):
             starts = [b.add(a[0], b.mul(a[1], _I64(k))) for k in range(4)]
             sums = Accumulators(b, [convert(b, load(b, s)) for s in starts])
@@ -152,6 +155,19 @@ def strip(kind, x, t, nonzero, apart):
                 sums.take(b, [convert(b, load(b, b.add(at, b.mul(loop.index, _I64(lanes * size)))))], first=1)
             return sums.result(b)
 
-        return _NUMBA[t](types.int64, types.int64, types.int64), four if apart else one
+        return four if apart else one
 
-    return reduce_strip
+    @intrinsic
+    def reduce_strip(context, address, far, m):
+        return _NUMBA[t](types.int64, types.int64, types.int64), generators()
+
+    @intrinsic
+    def reduce_lanes(context, address, far, m, out):
+        def write(ctx, b, signature, a):
+            v = generators()(ctx, b, signature, a)
+            b.store(v, b.bitcast(a[3], v.type.as_pointer()), align=int(t[1:]))
+            return ctx.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64, types.CPointer(_NUMBA[t])), write
+
+    return reduce_strip if keep == 1 else reduce_lanes

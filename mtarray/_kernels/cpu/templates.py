@@ -103,9 +103,9 @@ def _final(t, value):
 
 
 # A strip of add is short, so that its lanes add few terms each: 8 to 16, then a tree. That bounds the rounding error of the
-# narrow type; the totals are wide or compensated. 2048 for the others is how often `all` and `any` look whether they are done.
+# narrow type; the totals are wide or compensated. 2048 is how often `all` and `any` look whether they are done.
 def _strip_length(t):
-    return 128 if t.kind == "add" else 2048
+    return {"add": 128, "max": 512, "min": 512}.get(t.kind, 2048)
 
 
 # Sum and its exact rounding error (Knuth). A function apart, so that it compiles without the kernel's licence to reassociate,
@@ -199,8 +199,8 @@ def rows_kernel(t, unit, source):
         lines = [f"if p == p0: tot = {begin}", *lines]
         begin = f"{total}(0)"
     # The last counter says that some leaf decided the whole; a late look costs time, never the result.
-    skip = f"\n        if leaves > 1 and outputs == 1 and i8(sb)[1] == 1: tot = {total}({_decided(t)}); p1 = p0"
-    mark = f"\n            if outputs == 1 and tot == {_decided(t)}: i8(sb)[1] = 1"
+    skip = f"\n        if leaves > 1 and outputs == 1 and i8(sb)[outputs] == 1: tot = {total}({_decided(t)}); p1 = p0"
+    mark = f"\n            if outputs == 1 and tot == {_decided(t)}: i8(sb)[outputs] = 1"
     lane = f"    lanes = np.empty(32, {total}); lane = {pointer(t.total)}(arr_ptr(lanes))\n"
     keep = "\n    lanes[0] = lanes[1]"  # its memory must outlive the last use of the address
     inner = "".join(f"            {line}\n" for line in lines)
@@ -217,7 +217,7 @@ def rows_kernel(t, unit, source):
         if leaves > 1:
             {parts}[item] = tot{mark if logical else ""}
             if {nest.LAST.format(counter="o")}:
-                store64(sb + 8 * o, 0){"; i8(sb)[1] = 0" if logical else ""}
+                store64(sb + 8 * o, 0){"; i8(sb)[outputs] = 0" if logical else ""}
                 tot = {parts}[o]; err = {total}(0)
                 for p in range(1, leaves):
                     v = {parts}[p * outputs + o]; {merge}
@@ -230,6 +230,52 @@ def rows_kernel(t, unit, source):
         source += "from mtarray._kernels.cpu import strips\n"
         source += "".join(f"strip{n} = strips.strip({t.kind!r}, {p!r}, {strip!r}, {t.nonzero}, {n == 4})\n" for n in (1, 4))
     return source + (_TWO_SUM if t.compensated else ""), body
+
+
+def lanes_kernel(t, width):
+    """(prelude, body) of the kernel of sums for the layout `lanes` of `width` columns: `outputs` counts runs of so many."""
+    total, tot, out, size, x = scalar(t.total), pointer(t.total), pointer(t.out), 4 * _strip_length(t), t.x.itemsize
+
+    def merge(value):
+        if t.compensated:
+            return f"w, c = two_sum(sums[j], {value}); sums[j] = w; errors[j] = errors[j] + c"
+        return f"sums[j] = {total}(sums[j] + {value})"
+
+    each = f"for j in range({width}):"
+    take = f"{each} {merge(f'{total}(v[j])')}"
+    final = "settle(sums[j], errors[j])" if t.compensated else "sums[j]"
+    part = f"{tot}(pb + {{}} * {width * t.total.itemsize})"
+    body = f"""{nest.LOAD_WORDS}    v = _strips(); sums = _totals(); errors = _errors(); total //= {width}
+    for item in range(lo, hi):
+{nest.ROWS_ITEM}        {each} sums[j] = {total}(0); errors[j] = {total}(0)
+        for p in range(p0, p1):
+{nest.PIECE}            for h in range(0, m, {size}):
+                strip(b + h * {x}, 0, min({size}, m - h), v)
+                {take}
+        y = {out}(ob + o * {width * t.out.itemsize})
+        if leaves > 1:
+            part = {part.format("item")}
+            {each} part[j] = {final}
+            if {nest.LAST.format(counter="o")}:
+                store64(sb + 8 * o, 0)
+                {each} sums[j] = {total}(0); errors[j] = {total}(0)
+                for p in range(leaves):
+                    part = {part.format("(p * outputs + o)")}
+                    {each} {merge("part[j]")}
+                {each} y[j] = {_final(t, final)}
+        else:
+            {each} y[j] = {_final(t, final)}"""
+    source = nest.ATOMICS + (_TWO_SUM if t.compensated else "") + "from mtarray._kernels.cpu import strips\n"
+    source += f"strip = strips.strip('add', {pointer(t.x)!r}, {pointer(t.strip)!r}, {t.nonzero}, False, {width})\n"
+    return source + _stack_arrays(t, width), body
+
+
+def _stack_arrays(t, count):
+    """Source of the accumulators of `count` columns."""
+    source = "from numba import types\nfrom mtarray._kernels.cpu.stack import stack_array\n"
+    for name, dtype in (("_strips", t.strip), ("_totals", t.total), ("_errors", t.total)):
+        source += f"{name} = stack_array(types.{scalar(dtype).removeprefix('np.')}, {count})\n"
+    return source
 
 
 def columns_kernel(t, unit, source):
@@ -307,7 +353,5 @@ def columns_kernel(t, unit, source):
                 for j in range(width): out[j] = {_final(t, final)}
         else:
             for j in range(width): out[j] = {_final(t, final)}"""
-    source += nest.ATOMICS + "from numba import types\nfrom mtarray._kernels.cpu.stack import stack_array\n"
-    for name, dtype in (("_strips", scalar(t.strip)), ("_totals", total), ("_errors", total)):
-        source += f"{name} = stack_array(types.{dtype.removeprefix('np.')}, {nest.COLUMNS})\n"
+    source += nest.ATOMICS + _stack_arrays(t, nest.COLUMNS)
     return source + (_TWO_SUM if t.compensated else ""), body
