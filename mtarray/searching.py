@@ -18,6 +18,7 @@ from .manipulation import reshape
 from .statistical import sum as _sum
 
 _LARGE = 1 << 15  # elements
+_QUERIES = 5_000  # of searchsorted
 _LONG = 1 << 19  # bytes; NumPy is quick along contiguous lines
 _launches: dict[tuple[Any, ...], Any] = {}  # kernels ready to run, by mode, kind, dtype, shape, strides and axis
 
@@ -144,7 +145,7 @@ def searchsorted(x1: Any, x2: Any, /, side: str = "left", sorter: Any = None) ->
 @engine
 def places(x1: Any, x2: Any, *, side: str) -> Any:
     """Insertion points of x2 in the sorted x1."""
-    if x2.size >= _LARGE // 2 and config.kernels != "python":
+    if x2.size >= _QUERIES and config.kernels != "python":
         from ._kernels.cpu import search
 
         return search.searchsorted(x1, x2, side)

@@ -13,8 +13,11 @@ from ._operands import lift, promised
 from ._ops import engine
 from .elementwise import logical_not
 from .manipulation import reshape
+from .sorting import has_negative_zero
 
-_LARGE = 1 << 12
+# Elements from which our kernels are faster than NumPy.
+_DISTINCT = 20_000
+_MEMBERS = 5_000
 
 
 class UniqueAll(NamedTuple):
@@ -43,15 +46,26 @@ class UniqueInverse(NamedTuple):
 @engine
 def distinct(x: Any, *, want: str) -> Any:
     """Distinct elements of a flat array in ascending order, and what else is wanted: a tuple."""
-    if x.size >= _LARGE and config.kernels != "python":
+    if x.size >= _DISTINCT and x.dtype.kind != "c" and config.kernels != "python":
         from ._kernels.cpu import sets
 
         out = getattr(sets, f"unique_{want}")(x)
         return out if isinstance(out, tuple) else (out,)
+    # Of equal elements, zeros of both signs, the first is given: np.unique gives any, but says where the first one is.
+    first = x.dtype.kind in "fc" and has_negative_zero(x)
     full: Any = np.unique(  # type: ignore[call-overload]
-        x, return_index=want == "all", return_inverse=want in ("all", "inverse"), return_counts=want in ("all", "counts"), equal_nan=False
+        x,
+        return_index=first or want == "all",
+        return_inverse=want in ("all", "inverse"),
+        return_counts=want in ("all", "counts"),
+        equal_nan=False,
     )
-    return (full[0], *[i.astype(np.int64, copy=False) for i in full[1:]]) if isinstance(full, tuple) else (full,)
+    values, *rest = full if isinstance(full, tuple) else (full,)
+    if first:
+        values = x[rest[0]]
+        if want != "all":
+            del rest[0]
+    return (values, *[i.astype(np.int64, copy=False) for i in rest])
 
 
 def _distinct(x: Any, want: str) -> Any:
@@ -117,11 +131,25 @@ def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Array:
 @engine
 def member(x1: Any, x2: Any) -> Any:
     """Whether elements of x1 are among those of x2."""
-    if x1.size >= _LARGE and config.kernels != "python":
+    if x1.dtype.kind + x2.dtype.kind in ("iu", "ui"):
+        x2 = _in_range(x2, x1.dtype)  # NumPy would compare them as floats
+    ours = x1.dtype.kind in "iuf" and x2.dtype.kind in "iuf" and x2.size
+    if x1.size >= _MEMBERS and ours and config.kernels != "python":
         from ._kernels.cpu import sets
 
-        return sets.isin(x1, x2)
+        d = np.result_type(x1, x2)
+        return sets.isin(x1.astype(d, copy=False), x2.astype(d, copy=False))
     return np.asarray(np.isin(x1, x2))
+
+
+def _in_range(x: Any, dtype: Any) -> Any:
+    """The elements of an integer array that `dtype` can hold, as that dtype."""
+    info = np.iinfo(dtype)
+    if x.size and (int(x.min()) < info.min or int(x.max()) > info.max):
+        # Bounds that x's own dtype cannot hold do not cut.
+        own = np.iinfo(x.dtype)
+        x = x[(x >= max(info.min, own.min)) & (x <= min(info.max, own.max))]
+    return x.astype(dtype, copy=False)
 
 
 __all__ = ["UniqueAll", "UniqueCounts", "UniqueInverse", "isin", "unique_all", "unique_counts", "unique_inverse", "unique_values"]

@@ -5,6 +5,8 @@ import zlib
 import numpy as np
 import pytest
 
+from mtarray import sets as public_sets
+from mtarray import sorting
 from mtarray._kernels.cpu import driver, histogram, search, sets, sort
 
 REAL = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
@@ -26,12 +28,8 @@ def _quiet():
 
 @pytest.fixture
 def kernels(monkeypatch):
-    """Our kernels at every size (bucket sort needs a sample's worth)."""
-    for name in ("SORT_CROSSOVER", "SMALL_SORT_CROSSOVER", "ROWS_CROSSOVER", "ARGSORT_CROSSOVER", "MEDIAN_CROSSOVER"):
-        monkeypatch.setattr(sort, name, 1)
-    monkeypatch.setattr(search, "SEARCH_CROSSOVER", 1)
-    monkeypatch.setattr(sets, "UNIQUE_CROSSOVER", 1)
-    monkeypatch.setattr(sets, "ISIN_CROSSOVER", 1)
+    """Buckets and counts at every size."""
+    monkeypatch.setattr(sort, "_BUCKETS", 1)
     monkeypatch.setattr(histogram, "COUNT_CROSSOVER", 1)
 
 
@@ -74,11 +72,15 @@ def stable_order(x, axis, descending):
 
 
 def check_sorts(x, axis):
-    for descending in (False, True):
-        order = stable_order(x, axis, descending)
-        assert_same(sort.argsort(x, axis, descending), order)
-        assert_same(sort.sort(x, axis, descending), np.take_along_axis(x, order, axis))
-        np.testing.assert_array_equal(sort.sort(x, axis, descending, stable=False), np.take_along_axis(x, order, axis))
+    """The kernels, and what the floor above makes of it."""
+    above = [(sorting.sorted_along.op.implementation, sorting.order_along.op.implementation)]
+    for sorts, orders in above if x.dtype.kind == "c" else [*above, (sort.sort, sort.argsort)]:
+        for descending in (False, True):
+            order = stable_order(x, axis, descending)
+            assert_same(orders(x, axis=axis, descending=descending, stable=True), order)
+            expected = np.take_along_axis(x, order, axis)
+            assert_same(sorts(x, axis=axis, descending=descending, stable=True), expected)
+            np.testing.assert_array_equal(sorts(x, axis=axis, descending=descending, stable=False), expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -142,34 +144,6 @@ def test_distributions_a_sample_does_not_foresee(kernels, x):
     check_sorts(x, 0)
 
 
-def test_partition_and_topk(kernels):
-    x = sample("f8", (40, 50))
-    part = sort.partition(x, 7, 1)
-    assert_same(np.sort(part[:, 7]), np.sort(np.sort(x, 1)[:, 7]))
-    np.testing.assert_array_equal(np.take_along_axis(x, sort.argpartition(x, 7, 0), 0)[7], np.sort(x, 0)[7])
-    for largest in (False, True):
-        values, index = sort.topk(x, 5, 1, largest)
-        order = stable_order(x, 1, largest)[:, :5]
-        assert_same(index, order)
-        assert_same(values, np.take_along_axis(x, order, 1))
-    with pytest.raises(ValueError, match="51"):
-        sort.topk(x, 51, 1)
-
-
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize("n", [1, 2, 3, 40_000, 40_001, 200_000])
-def test_median(kernels, dtype, n):
-    x = np.nan_to_num(sample(dtype, (n,)))
-    assert sort.median(x) == np.median(x)
-    assert sort.median(x).dtype == x.dtype
-    y = x.copy()
-    y[n // 2] = np.nan
-    assert np.isnan(sort.median(y))
-    assert np.isnan(sort.median(x[:0]))
-    ranks = sorted({0, n // 3, n - 1})
-    np.testing.assert_array_equal(sort.order_statistics(x, ranks), np.sort(x)[ranks])
-
-
 @pytest.mark.parametrize("dtype", [d for d in REAL if d != "?"])
 @pytest.mark.parametrize("m", [0, 1, 3, 10, 1000, 20_000])
 @pytest.mark.parametrize("spread", ["even", "ties", "skewed", "members"])
@@ -216,15 +190,19 @@ def test_digitize(kernels, right):
 
 
 def check_unique(x):
+    """The kernels, and what the floor above makes of it."""
     values, index, inverse, counts = np.unique(x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
     values, inverse = x.reshape(-1)[index], inverse.reshape(x.shape)
-    for ours, theirs in zip(sets.unique_all(x), (values, index, inverse, counts)):
-        assert_same(ours, theirs)
-    for ours, theirs in zip(sets.unique_counts(x), (values, counts)):
-        assert_same(ours, theirs)
-    for ours, theirs in zip(sets.unique_inverse(x), (values, inverse)):
-        assert_same(ours, theirs)
-    assert_same(sets.unique_values(x), values)
+    expected = {"all": (values, index, inverse, counts), "counts": (values, counts), "inverse": (values, inverse), "values": (values,)}
+    for want, theirs in expected.items():
+        above = public_sets.distinct.op.implementation(x.reshape(-1), want=want)
+        results = [[a.reshape(np.shape(b)) for a, b in zip(above, theirs, strict=True)]]
+        if x.size and x.dtype.kind != "c":
+            own = getattr(sets, f"unique_{want}")(x)
+            results.append(own if isinstance(own, tuple) else (own,))
+        for ours in results:
+            for a, b in zip(ours, theirs, strict=True):
+                assert_same(a, b)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -246,7 +224,7 @@ def test_unique_of_a_million():
 @pytest.mark.parametrize("first", ["i1", "u2", "i4", "i8", "u8", "f4", "f8"])
 @pytest.mark.parametrize("second", ["i1", "u1", "i8", "u8", "f8"])
 @pytest.mark.parametrize("ties", [False, True])
-def test_isin(kernels, first, second, ties):
+def test_isin(monkeypatch, first, second, ties):
     x, members = sample(first, (30, 40), ties), sample(second, (50,), ties, 1)
     # Values that both dtypes hold; what a cast of others gives is no matter of ours.
     x[0, :20] = np.where((members[:20] >= 0) & (members[:20] < 100), np.floor(members[:20]), 0).astype(first)
@@ -254,10 +232,12 @@ def test_isin(kernels, first, second, ties):
         theirs = np.isin(x.astype(object), members.astype(object))
     else:
         theirs = np.isin(x, members)
+    member = public_sets.member.op.implementation
     for layout in LAYOUTS.values():
-        assert_same(sets.isin(layout(x), members), np.asarray(layout(theirs)))
-    assert_same(sets.isin(x, members, invert=True), ~theirs)
-    assert not sets.isin(x, members[:0]).any()
+        for _ in range(2):
+            assert_same(member(layout(x), members), np.asarray(layout(theirs)))
+            monkeypatch.setattr(public_sets, "_MEMBERS", 1)
+    assert not member(x, members[:0]).any()
 
 
 @pytest.mark.parametrize("dtype", ["i1", "u1", "i4", "i8", "u4"])

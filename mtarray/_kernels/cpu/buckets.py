@@ -174,23 +174,3 @@ def bucket_sort(x):
     bounds[1:, 0] = bounds[:-1, 1]
     sort_spans(out, bounds)
     return out
-
-
-def order_statistics(x, ranks):
-    """The elements of the given ranks (0 is the least) of a contiguous 1-D array of a 4- or 8-byte real dtype, NaN last.
-
-    `ranks`: sorted list of int, few. Only the buckets that hold them are copied and partitioned. Scratch: 2 bytes an element and
-    the buckets' elements (n / 64 each where the sample is telling, at worst n).
-    """
-    ids, counts = split(x)
-    ends = np.cumsum(counts.sum(axis=0))
-    values = np.empty(len(ranks), x.dtype)
-    held = -1
-    for i, rank in enumerate(ranks):
-        bucket = int(np.searchsorted(ends, rank, side="right"))
-        if bucket != held:
-            members, held = x[ids == bucket], bucket
-            first = int(ends[bucket] - members.size)
-        members.partition(rank - first)
-        values[i] = members[rank - first]
-    return values

@@ -13,7 +13,6 @@ from . import pool
 from .buckets import chunks, table
 from .driver import address, run
 
-SEARCH_CROSSOVER = 5_000  # queries
 _BLOCK = 128  # queries searched side by side in SIMD registers, so that their cache misses overlap
 
 _CELL = {
@@ -161,7 +160,7 @@ def searchsorted(x1, x2, side="left", sorter=None):
     """Where each element of x2 would be inserted into the sorted 1-D x1 to keep it sorted: int64 of x2's shape.
 
     `side="left"`: before equal elements, `"right"`: after them. `sorter`: indices that sort x1. NaN sorts last. Complex and boolean
-    operands, and few queries, go to NumPy. Scratch: a grid of 8 to 16 bytes an entry of x1, and copies of operands that are not
+    operands go to NumPy. Scratch: a grid of 8 to 16 bytes an entry of x1, and copies of operands that are not
     contiguous or of another dtype.
     """
     if side not in ("left", "right"):
@@ -169,7 +168,7 @@ def searchsorted(x1, x2, side="left", sorter=None):
     if sorter is not None:
         x1 = np.take(x1, sorter)
     table_, queries, below, above = _common(x1, x2)
-    if below is None and above is None and (x2.size < SEARCH_CROSSOVER or x1.size >= 1 << 31 or table_.dtype.kind not in "iuf"):
+    if below is None and above is None and (x1.size >= 1 << 31 or table_.dtype.kind not in "iuf"):
         return np.asarray(np.searchsorted(table_, queries, side), np.int64)
     a = np.ascontiguousarray(table_)
     q = np.ascontiguousarray(queries)
@@ -177,7 +176,7 @@ def searchsorted(x1, x2, side="left", sorter=None):
     out = pool.empty(q.shape, np.int64)
     right = side == "right"
     if m and a.dtype.kind == "f" and a[-1] != a[-1]:
-        m = int(np.searchsorted(a, np.nan, "left"))
+        m = int(a.searchsorted(a.dtype.type(np.nan), "left"))
     last = n_all if right else m
     if m == 0:
         out[...] = 0

@@ -1,4 +1,4 @@
-"""unique_* and isin.
+"""unique_* of real dtypes, of arrays that are not empty, and isin.
 
 Integers whose range is about the size of the array: tables indexed by value. Everything else: the values sorted (or, where
 positions are wanted, a stable argsort) and split into runs of equal elements. Values come in ascending order; each NaN is a
@@ -17,18 +17,6 @@ from .search import searchsorted
 from .select import mask_select, nonzero
 from .sort import argsort, sort
 
-UNIQUE_CROSSOVER = 20_000  # elements
-ISIN_CROSSOVER = 5_000  # elements of x1
-
-
-def _numpy_unique(x):
-    """(values, first indices, inverse, counts) by NumPy."""
-    values, index, inverse, counts = np.unique(x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
-    # The values of the first occurrences: np.unique may give either of two zeros.
-    values = x.reshape(-1)[index]
-    index, inverse, counts = (a.astype(np.int64, copy=False) for a in (index, inverse, counts))
-    return values, index, inverse.reshape(x.shape), counts
-
 
 def _small_range(flat, factor):
     """(least, entries) of integers (bools) that span at most `factor` times their number, or None."""
@@ -41,10 +29,6 @@ def _small_range(flat, factor):
 
 def _flat(x):
     return np.ascontiguousarray(x).reshape(-1)
-
-
-def _is_small(x):
-    return x.size < UNIQUE_CROSSOVER or x.dtype.kind == "c" or not x.dtype.isnative
 
 
 def _present(flat, least, entries):
@@ -92,8 +76,6 @@ def unique_values(x):
 
     Scratch: a byte for each of at most 4 n values of a small range; otherwise a sorted copy and one byte an element.
     """
-    if _is_small(x):
-        return _numpy_unique(x)[0] if x.dtype.kind in "fc" else np.unique(x)
     flat = _flat(x)
     small = _small_range(flat, 4)
     if small:
@@ -104,9 +86,6 @@ def unique_values(x):
 
 def unique_counts(x):
     """(values, counts): the distinct elements, ascending, and how often each occurs (int64)."""
-    if _is_small(x):
-        values, _, _, counts = _numpy_unique(x)
-        return values, counts
     flat = _flat(x)
     small = _small_range(flat, 0.5)
     if small:
@@ -163,8 +142,6 @@ def unique_all(x):
 
     Scratch: 16 bytes for each of at most n values of a small range; otherwise a stable argsort (25 bytes an element).
     """
-    if _is_small(x):
-        return _numpy_unique(x)
     flat = _flat(x)
     small = _small_range(flat, 0.5)
     if small:
@@ -188,9 +165,6 @@ def _table_inverse(flat, small, kept):
 
 def unique_inverse(x):
     """(values, inverse): the distinct elements, ascending, and for each element of x the number of its value (int64, x's shape)."""
-    if _is_small(x):
-        values, _, inverse, _ = _numpy_unique(x)
-        return values, inverse
     flat = _flat(x)
     small = _small_range(flat, 4)
     if small:
@@ -202,43 +176,20 @@ def unique_inverse(x):
     return values, _inverse_of_runs(perm, starts).reshape(x.shape)
 
 
-def isin(x1, x2, invert=False):
-    """Bool array of x1's shape: whether each element equals one of x2 (with `invert`, equals none). NaN equals nothing.
+def isin(x1, x2):
+    """Bool array of x1's shape: whether each element equals one of x2, which has elements; both of one dtype, integer or real.
 
-    Integers of different dtypes are compared by value. Scratch: a byte for each value of a small range; otherwise x2 sorted and
-    8 bytes for each element of x1.
+    NaN equals nothing. Scratch: a byte for each value of a small range; otherwise x2 sorted and 8 bytes for each element of x1.
     """
-    kinds = x1.dtype.kind + x2.dtype.kind
-    if x1.size < ISIN_CROSSOVER or not set(kinds) <= set("iuf") or not x2.size:
-        if set(kinds) == set("iu"):
-            x2 = _in_range(x2, x1.dtype)
-        return np.isin(x1, x2, invert=invert)
-    if "f" not in kinds:
-        x2 = _in_range(x2, x1.dtype)
-        if not x2.size:
-            return np.full(x1.shape, bool(invert))
+    flat = _flat(x1)
+    if x1.dtype.kind != "f":
         least, greatest = integer_range(x2)
         entries = greatest - least + 1
         if entries <= max(256, 8 * (x1.size + x2.size)):
-            flat = _flat(x1)
-            flags = _present(_flat(x2), least, entries)
             out = pool.empty(x1.shape, np.bool_)
-            gather_table(flat, least, entries, flags, out)
-            return np.logical_not(out, out=out) if invert else out
-    dtype = np.result_type(x1, x2)
-    values = sort(_flat(x2).astype(dtype, copy=False))
-    flat = _flat(x1).astype(dtype, copy=False)
+            gather_table(flat, least, entries, _present(_flat(x2), least, entries), out)
+            return out
+    values = sort(_flat(x2))
     place = searchsorted(values, flat)
     np.minimum(place, values.size - 1, out=place)
-    out = take(values, place) == flat
-    return (np.logical_not(out, out=out) if invert else out).reshape(x1.shape)
-
-
-def _in_range(x, dtype):
-    """The elements of an integer array that `dtype` can hold, as that dtype."""
-    info = np.iinfo(dtype)
-    if x.size and (int(x.min()) < info.min or int(x.max()) > info.max):
-        # Bounds that x's own dtype cannot hold do not cut.
-        own = np.iinfo(x.dtype)
-        x = x[(x >= max(info.min, own.min)) & (x <= min(info.max, own.max))]
-    return x.astype(dtype, copy=False)
+    return (take(values, place) == flat).reshape(x1.shape)

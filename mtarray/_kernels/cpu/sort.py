@@ -1,25 +1,20 @@
-"""sort, argsort, partition and order statistics along any axis, for every dtype.
+"""sort and argsort along any axis, for every real dtype.
 
 Many rows: NumPy's SIMD sorts on all rows in parallel. One long row: buckets (`buckets.py`). A stable argsort packs the top bits
 of the key and the index into one word, all different, so an unstable sort of the words sorts the elements stably; where the word
-was too short for the whole key, ties are mended by insertion. Order: NaN after every number, -0.0 equal to +0.0, complex numbers
-lexicographic, as NumPy. `descending` is the reverse order (NaN first); stable sorts keep equal elements in their order then too.
+was too short for the whole key, ties are mended by insertion. Order: NaN after every number, -0.0 equal to +0.0, as NumPy.
+`descending` is the reverse order (NaN first); stable sorts keep equal elements in their order then too.
 """
 
 import numpy as np
 
 from .. import build
 from . import pool
-from .buckets import KEY, bucket_sort, chunks, key_words, order_statistics, table
+from .buckets import KEY, bucket_sort, chunks, key_words, table
 from .driver import address, run
 from .numpy_sort import QUICK, STABLE, sort_function, sort_rows
 
-# Below these sizes NumPy alone is faster (two cores with AVX-512).
-SORT_CROSSOVER = 250_000  # one row of 4- or 8-byte elements
-SMALL_SORT_CROSSOVER = 30_000  # one row of 1- or 2-byte elements: counting
-ROWS_CROSSOVER = 30_000  # elements of all rows together
-ARGSORT_CROSSOVER = 5_000
-MEDIAN_CROSSOVER = 100_000
+_BUCKETS = 250_000  # words of one row from which buckets are faster than NumPy alone
 _LONG = 1 << 18  # a row of this length is sorted by all threads together
 
 
@@ -53,16 +48,6 @@ def _reverse_rows(rows):
     else:
         np.copyto(out, rows[:, ::-1])
     return out
-
-
-def _numpy_sort(x, axis, descending, stable):
-    # Elements that compare equal have equal bits but for zeros, so NumPy's SIMD sort, unstable and 20 times as fast, is stable too.
-    # (It has none for bytes; there "stable" means a radix sort.)
-    kind = "stable" if x.itemsize == 1 or (stable and x.dtype.kind in "fc" and _has_signed_zeros(x)) else None
-    if not descending:
-        return np.sort(x, axis=axis, kind=kind)
-    # Reversed before and after, so that a stable sort keeps equal elements in their order.
-    return np.flip(np.sort(np.flip(x, axis), axis=axis, kind=kind), axis)
 
 
 def _numpy_argsort(x, axis, descending):
@@ -105,13 +90,6 @@ def _has_negative_zero(x):
     return bool((bits == np.iinfo(bits.dtype).min).any())
 
 
-def _has_signed_zeros(x):
-    """The same for arrays of any layout and of complex numbers, where either part counts."""
-    if x.dtype.kind == "c":
-        return bool((np.signbit(x.real) & (x.real == 0)).any() or (np.signbit(x.imag) & (x.imag == 0)).any())
-    return bool((np.signbit(x) & (x == 0)).any())
-
-
 def _sort_zeros(rows):
     """(start, stop) of the zeros of a sorted row, where zeros of both signs must be put in their order; else None."""
     row = rows[0]
@@ -124,14 +102,13 @@ def _sort_zeros(rows):
 def sort(x, axis=-1, descending=False, stable=True):
     """Sorted copy of x along `axis`: same shape and dtype, C-contiguous.
 
-    Any dtype but a 0-d array (as NumPy, which raises). Stability shows only in the signs of zeros; the bits of NaNs are not kept.
+    Real dtypes, at least one dimension. Stability shows only in the signs of zeros; the bits of NaNs are not kept.
     Scratch: one copy where `axis` is not the last or `descending`; 1 byte an element for one long row.
     """
-    n = x.shape[axis] if x.ndim else 0
+    n = x.shape[axis]
     single = x.size == n
-    small = SMALL_SORT_CROSSOVER if x.itemsize <= 2 else SORT_CROSSOVER
-    if x.size < (small if single else ROWS_CROSSOVER) or n < 2 or x.dtype.kind == "c" or not x.dtype.isnative:
-        return _numpy_sort(x, axis, descending, stable)
+    if x.size < 2 or n < 2:
+        return x.copy()
     if stable and not single and x.dtype.kind == "f" and _has_negative_zero(np.ascontiguousarray(x)):
         return np.take_along_axis(x, argsort(x, axis, descending), axis)
     if single:
@@ -342,7 +319,7 @@ def _argsort_rows(rows, descending):
         args[1] = address(out) + r * n * 8
         args[13] = address(packed)
         run(_pack_kernel(width, word), n, 1 << 15, address(args))
-        if n < SORT_CROSSOVER:
+        if n < _BUCKETS:
             ordered = packed
             ordered.sort()
         else:
@@ -353,14 +330,14 @@ def _argsort_rows(rows, descending):
 
 
 def argsort(x, axis=-1, descending=False, stable=True):
-    """int64 indices that sort x along `axis`; always stable, so `stable` is not looked at.
+    """int64 indices that sort x, of a real dtype and at least one dimension, along `axis`; always stable: `stable` is not looked at.
 
     Scratch: a copy of x where `axis` is not the last, x is not contiguous or its elements have 1 or 2 bytes; 17 bytes an element of
     one long row.
     """
-    n = x.shape[axis] if x.ndim else 0
-    if x.size < ARGSORT_CROSSOVER or n < 2 or x.dtype.kind == "c" or not x.dtype.isnative:
-        return _numpy_argsort(x, axis, descending)
+    n = x.shape[axis]
+    if x.size < 2 or n < 2:
+        return np.zeros(x.shape, np.int64)
     moved = np.moveaxis(x, axis, -1)
     if x.itemsize <= 2 and x.size == n:
         return _numpy_argsort(x, axis, descending)  # its radix sort takes 2 to 4 ns an element
@@ -371,42 +348,3 @@ def argsort(x, axis=-1, descending=False, stable=True):
     if out is None:
         return _numpy_argsort(x, axis, descending)
     return _restore(out, moved.shape, axis)
-
-
-def partition(x, kth, axis=-1):
-    """np.partition (NumPy's SIMD selection is not beaten here)."""
-    return np.partition(x, kth, axis=axis)
-
-
-def argpartition(x, kth, axis=-1):
-    """np.argpartition with int64 indices."""
-    return np.argpartition(x, kth, axis=axis).astype(np.int64, copy=False)
-
-
-def median(x):
-    """Median of all elements of a real floating array: a scalar of its dtype, NaN where x holds one or is empty."""
-    n = x.size
-    dtype = x.dtype.type
-    if n == 0:
-        return dtype(np.nan)
-    flat = x.reshape(-1)
-    if n < MEDIAN_CROSSOVER:
-        return dtype(np.median(flat))
-    flat = np.ascontiguousarray(flat)
-    if np.isnan(flat.max()):
-        return dtype(np.nan)
-    middle = order_statistics(flat, [(n - 1) // 2, n // 2])
-    return dtype(middle.mean())
-
-
-def topk(x, k, axis=-1, largest=True):
-    """The k largest (or smallest) elements along `axis`, best first, and their int64 indices: shape of x with k at `axis`.
-
-    Among equal elements those of lower index come first. NaN counts as the largest.
-    """
-    n = x.shape[axis]
-    if not 0 <= k <= n:
-        raise ValueError(f"topk: k is {k}, but axis {axis} of an array of shape {x.shape} has {n} elements")
-    order = argsort(x, axis, descending=largest)
-    index = np.take(order, np.arange(k), axis=axis)
-    return np.take_along_axis(x, index, axis=axis), index
