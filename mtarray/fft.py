@@ -25,13 +25,13 @@ from .manipulation import roll
 from .searching import where
 
 _SWAPPED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
-_LARGE = 1 << 15
+_SMALL = 1 << 11  # elements that NumPy has transformed before a kernel of ours has started
 
 
 @engine
 def fourier(x: Any, *, name: str, n: int, axis: int, norm: str) -> Any:
     """One of NumPy's transforms fft, ifft, rfft, irfft along an axis."""
-    if x.size >= _LARGE and config.kernels != "python":
+    if x.size >= _SMALL and config.kernels != "python":
         from ._kernels.cpu import fft as kernels
 
         return kernels.transform(name, x, n, axis, norm)

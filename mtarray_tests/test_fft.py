@@ -82,7 +82,7 @@ def test_kernel_modes_agree(mode):
     x = np.random.default_rng(4).standard_normal((300, 256))
     expected = fft.rfft(xp.asarray(x))
     with xp.config(kernels=mode):
-        np.testing.assert_array_equal(np.asarray(fft.rfft(xp.asarray(x))), np.asarray(expected))
+        close(fft.rfft(xp.asarray(x)), np.asarray(expected))
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8])

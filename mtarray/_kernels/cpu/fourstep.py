@@ -16,7 +16,7 @@ from .driver import address, run
 
 SHORTEST, LONGEST = 1 << 16, 1 << 24
 
-_PRELUDE = '''
+PRELUDE = '''
 from numba import njit
 from mtarray._kernels.cpu.simd import load_{T} as load, splat_{T} as splat, fill_{T} as fill
 S = {size}
@@ -128,21 +128,26 @@ _ROWS = """    out, tr, ti = ld64(args + 8), ld64(args + 16), ld64(args + 24)
 """
 
 
-@functools.cache
-def _kernels(code):
+def words(code):
+    """What the sources leave open, for a precision ("f4" or "f8")."""
     size = int(code[1])
-    words = {
+    return {
         "T": code, "size": size, "vector": simd.BYTES, "scalar": f"np.float{8 * size}",
         "transpose": f"tr{simd.BYTES // size}_{8 * size}",
     }  # fmt: skip
-    prelude = simd.PRELUDE + _PRELUDE.format(**words)
+
+
+@functools.cache
+def _kernels(code):
+    known = words(code)
+    prelude = simd.PRELUDE + PRELUDE.format(**known)
     return [
-        build.kernel(f"fft_{name}_{code}", _BUFFERS.format(columns=name == "columns") + body.format(**words) + _END, prelude=prelude)
+        build.kernel(f"fft_{name}_{code}", _BUFFERS.format(columns=name == "columns") + body.format(**known) + _END, prelude=prelude)
         for name, body in (("columns", _COLUMNS), ("rows", _ROWS))
     ]
 
 
-def _roots(count, n, code):
+def roots(count, n, code):
     """exp(-2 pi i j / n) for j < count: planes of the real and imaginary parts, rounded from extended precision where there is one."""
     angle = np.arange(count).astype(np.longdouble) * (-2 * np.arctan2(np.longdouble(0), np.longdouble(-1)) / n)
     return np.cos(angle).astype(code), np.sin(angle).astype(code)
@@ -157,8 +162,8 @@ def _plan(n, code):
     k = np.arange(n1)[:, None] * np.arange(lanes)
     angle = k.astype(np.longdouble) * (-2 * np.arctan2(np.longdouble(0), np.longdouble(-1)) / n)
     # k * j0 < n, so its quotient by n1 is below n2, and its remainder below n1.
-    first = [*_roots(n1, n1, code), np.cos(angle).astype(code), np.sin(angle).astype(code), *_roots(n2, n2, "f8"), *_roots(n1, n, "f8")]
-    return n1, n2, first, [*_roots(n2, n2, code)]
+    first = [*roots(n1, n1, code), np.cos(angle).astype(code), np.sin(angle).astype(code), *roots(n2, n2, "f8"), *roots(n1, n, "f8")]
+    return n1, n2, first, [*roots(n2, n2, code)]
 
 
 def takes(x, n):
@@ -181,10 +186,10 @@ def fourstep(x, inverse, factor):
     planes = pool.empty((2, n), code)
     real, imaginary = address(planes), address(planes) + planes.strides[0]
     scale = np.array([factor], code)
-    words = np.array([n1, n2, inverse], np.int64)
+    settings = np.array([n1, n2, inverse], np.int64)
     tables1 = np.array([address(t) for t in first], np.int64)
     tables2 = np.array([*(address(t) for t in second), address(scale)], np.int64)
     columns, rows = _kernels(code)
-    run(columns, n2 // lanes, 4, address(words), address(x), real, imaginary, address(tables1))
-    run(rows, n1 // lanes, 4, address(words), address(out), real, imaginary, address(tables2))
+    run(columns, n2 // lanes, 4, address(settings), address(x), real, imaginary, address(tables1))
+    run(rows, n1 // lanes, 4, address(settings), address(out), real, imaginary, address(tables2))
     return out

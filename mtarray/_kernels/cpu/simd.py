@@ -5,7 +5,7 @@ A vector is `BYTES` long: 64 where the CPU has AVX-512, else 32 (one AVX2 regist
 other lanes), `splat_f4(addr)` repeats the one element there, `fill_f4(x)` a number. The other functions work on vectors of every
 element: `store(addr, v)`, `store_first(addr, v, n)`, `add sub mul div`, `fma(x, y, z)` = x*y + z and `fnma(x, y, z)` = z - x*y (one
 rounding for floats), `vabs`, `vsqrt`, the comparisons `where_gt(x, y, u, v)` and `where_eq` (u where true, else v),
-`any_eq(x, y)`, `any_not_gt(x, y)` (one bool); `evens odds` of two vectors in a row, and their inverse `zip_low zip_high`.
+`any_eq(x, y)`, `any_not_gt(x, y)` (one bool); `evens odds` of two vectors in a row, their inverse `zip_low zip_high`; `reverse`.
 """
 
 from llvmlite import binding, ir
@@ -229,5 +229,14 @@ evens = _pick(lambda i, lanes: 2 * i)
 odds = _pick(lambda i, lanes: 2 * i + 1)
 zip_low = _pick(lambda i, lanes: i // 2 + i % 2 * lanes)
 zip_high = _pick(lambda i, lanes: (i + lanes) // 2 + i % 2 * lanes)
+
+
+@intrinsic
+def reverse(tyctx, x):
+    def cg(ctx, b, sig, a):
+        return b.shuffle_vector(a[0], a[0], ir.Constant(ir.VectorType(I32, x.lanes), list(range(x.lanes))[::-1]))
+
+    return x(x), cg
+
 
 PRELUDE = "from mtarray._kernels.cpu.simd import *\n"
