@@ -6,7 +6,9 @@
 Array([1.  , 1.25, 2.  ], shape=(3,), dtype=float64, device='cpu')
 """
 
+import importlib as _importlib
 import sys as _sys
+import typing as _typing
 from math import e, inf, nan, pi
 
 # The dtypes are NumPy's scalar types: `x.dtype == xp.float32`, and `xp.float32(3)` makes a number, as NumPy users expect.
@@ -386,10 +388,27 @@ scan = _ops.scan
 
 newaxis = None
 
+if _typing.TYPE_CHECKING:
+    from . import autodiff as autodiff
+    from . import special as special
+    from .autodiff import grad as grad
+    from .autodiff import value_and_grad as value_and_grad
+else:
+
+    def __getattr__(name):
+        # Imported when first asked for: together they would be a fifth of the import's time.
+        if name in ("autodiff", "special"):
+            return _importlib.import_module(f"mtarray.{name}")
+        if name in ("grad", "value_and_grad"):
+            return getattr(_importlib.import_module("mtarray.autodiff"), name)
+        raise AttributeError(f"module 'mtarray' has no attribute {name!r}")
+
+
 __version__ = "0.1.0"
 __array_api_version__ = "2025.12"
 
 _array.xp = _sys.modules[__name__]
+_array.imperative = lambda: _importlib.import_module("mtarray.autodiff.imperative")
 _ops.ready()
 
 __all__ = [

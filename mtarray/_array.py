@@ -34,6 +34,9 @@ array_function: Any = None
 # Hook, filled by `_dispatch`: selection by index arrays, and assignment.
 select: Any = None
 assign: Any = None
+accumulate: Any = None
+# Hook, filled by `mtarray/__init__`: imperative() is the module behind `requires_grad`, `grad` and `backward`.
+imperative: Any = None
 # Hook, filled by `autodiff` before any storage has a node: whether a node depends on what a derivative is being taken by.
 is_tracked: Any = None
 # Hook, filled by `autodiff`: overwritten(x): something that is not recorded is about to be written into the window x of tracked memory.
@@ -339,6 +342,53 @@ class Array:
 
     def __deepcopy__(self, memo: Any) -> Array:
         return self.copy()
+
+    # ------------------------------------------------------------------ derivatives
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether `backward` of what is computed from this array reaches it, or what it depends on. Set it on arrays to differentiate by.
+
+        ValueError for a view of a part of its memory: the gradient belongs to all of it.
+        """
+        return self._storage.node is not None and imperative().requires_grad(self)
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        imperative().set_requires_grad(self, bool(value))
+
+    @property
+    def grad(self) -> Array | None:
+        """What `backward` has added up so far, as an array of this shape; None before. Set it to None, or call `zero_grad`, to start anew."""
+        return None if self._storage.node is None else imperative().gradient(self)
+
+    @grad.setter
+    def grad(self, value: Array | None) -> None:
+        imperative().set_gradient(self, value)
+
+    def backward(self, cotangent: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
+        """Add the derivative of this array by every array with `requires_grad = True` that it depends on to their `grad`.
+
+        cotangent: of this array's shape, needed unless it has one element. retain_graph: keep what a second call needs. create_graph: record
+        the gradients' own derivatives. RuntimeError if it depends on none, or the graph was freed by an earlier call.
+
+        >>> import mtarray as xp
+        >>> x = xp.asarray([1.0, 2.0])
+        >>> x.requires_grad = True
+        >>> xp.sum(x * x).backward()
+        >>> x.grad
+        Array([2., 4.], shape=(2,), dtype=float64, device='cpu')
+        """
+        imperative().backward(self, cotangent, retain_graph, create_graph)
+
+    def detach(self) -> Array:
+        """The elements by value, as a constant for derivatives."""
+        return self if self._storage.node is None else imperative().detach(self)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient that `backward` has added up."""
+        if self._storage.node is not None:
+            imperative().set_gradient(self, None)
 
     # ------------------------------------------------------------------ NumPy's methods
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from . import _strides
+from . import _array, _strides
 from ._array import Array, fresh, value, writable
 from ._config import config, is_strict
 from ._dtypes import WEAK_KIND, DType
 from ._operands import QUIET, check_strict, lift, operands_of, refuse, reset_errors, run_quietly, set_errors
-from ._storage import Storage
+from ._storage import SHARED, Storage
 
 _new = object.__new__
 _ndarray = np.ndarray
@@ -97,7 +97,7 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
         outs = _general(op, plan, xs)
     arrays = tuple([fresh(r) for r in outs])
     if tracked:
-        record(op, args, arrays, None)
+        record(op, tuple(xs), arrays, None)
     return arrays[0] if op.nout == 1 else arrays
 
 
@@ -225,6 +225,8 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
     if operands is None:
         return NotImplemented
     (x, y), key = operands
+    if x._storage.node is not None or (y.__class__ is Array and y._storage.node is not None):
+        return _inplace_tracked(op, x, y, key)
     plan = op.plans.get(key)
     if plan is None:
         plan = op.plan(key)
@@ -257,6 +259,33 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
     return x
 
 
+def _inplace_tracked(op: Any, x: Array, y: Any, key: tuple[Any, ...]) -> Array:
+    """`inplace` where the derivative tape must know: the result is made beside, and the window takes it over."""
+    plan = op.plans.get(key) or op.plan(key)
+    if not np.can_cast(plan.outs[0], x._dtype, "same_kind"):
+        raise TypeError(f"{op.name} in place: the result has dtype {plan.outs[0]}, which cannot be written into an array of {x._dtype}")
+    storage = x._storage
+    takes = x._whole >= 0 and storage.ties is not SHARED and not x._readonly
+    sign = {"add": 1, "subtract": -1}.get(op.name)
+    if sign and not takes and y.__class__ is Array and y._dtype is x._dtype and _broadcast(op, [x._shape, y._shape]) == x._shape:
+        _array.accumulate(x, y if sign == 1 else -y, None)
+        return x
+    result = elementwise(op, (x, y))
+    if result._shape != x._shape:
+        raise ValueError(f"{op.name} in place: the result has shape {result._shape}, the array {x._shape}")
+    if takes and result._whole >= 0 and result._dtype is x._dtype:
+        former, made = storage.node, result._storage
+        storage.buffer, storage.node, storage.ties = made.buffer, made.node, made.ties
+        adopted(storage, former)
+    else:
+        _array.assign(x, result, None)
+    return x
+
+
+# Hook of the derivative tape: adopted(storage, former): a storage took over a fresh result and its node; `former` was its own.
+adopted: Any = None
+
+
 def _same_window(a: Any, b: Any) -> bool:
     return (
         a.shape == b.shape
@@ -279,10 +308,12 @@ def unary_door(op: Any) -> Callable[..., Any]:
             n = x._whole
             if n >= 0:
                 entry = fast.get(x._dtype)
-                if entry is not None and x._shape and x._storage.node is None:
+                if entry is not None and x._shape:
                     if n >= entry[1]:
                         launch = entry[4].launches.get(x._shape)
-                        return elementwise(op, (x,)) if launch is None else fresh(launch.whole(x._storage.buffer))
+                        if launch is None or x._storage.node is not None:
+                            return elementwise(op, (x,))
+                        return fresh(launch.whole(x._storage.buffer))
                     token = set_errors(QUIET)
                     try:
                         result = entry[0](x._storage.buffer)
@@ -300,6 +331,8 @@ def unary_door(op: Any) -> Callable[..., Any]:
                     out._dtype = entry[2]
                     out._whole = n
                     out._readonly = False
+                    if x._storage.node is not None:
+                        record(op, (x,), (out,), None)
                     return out
         out = elementwise(op, (x,))
         if out is NotImplemented:
@@ -321,18 +354,12 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                 s1 = x1._storage
                 if c is Array:
                     entry = fast.get(x1._dtype)
-                    if (
-                        entry is not None
-                        and n == x2._whole
-                        and x2._dtype is x1._dtype
-                        and x1._shape
-                        and x1._shape == x2._shape
-                        and s1.node is None
-                        and x2._storage.node is None
-                    ):
+                    if entry is not None and n == x2._whole and x2._dtype is x1._dtype and x1._shape and x1._shape == x2._shape:
                         if n >= entry[1]:
                             launch = entry[4].launches.get(x1._shape)
-                            return elementwise(op, (x1, x2)) if launch is None else fresh(launch.whole(s1.buffer, x2._storage.buffer))
+                            if launch is None or s1.node is not None or x2._storage.node is not None:
+                                return elementwise(op, (x1, x2))
+                            return fresh(launch.whole(s1.buffer, x2._storage.buffer))
                         if entry[3]:
                             token = set_errors(QUIET)
                             try:
@@ -353,6 +380,8 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                         out._dtype = entry[2]
                         out._whole = n
                         out._readonly = False
+                        if s1.node is not None or x2._storage.node is not None:
+                            record(op, (x1, x2), (out,), None)
                         return out
                     if (
                         entry is not None
@@ -370,7 +399,7 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                             reset_errors(token)
                 elif c is float or c is int:
                     entry = fast.get((x1._dtype, c))
-                    if entry is not None and n < entry[1] and x1._shape and s1.node is None:
+                    if entry is not None and n < entry[1] and x1._shape:
                         token = set_errors(QUIET)
                         try:
                             result = entry[0](s1.buffer, x2)
@@ -390,6 +419,8 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                         out._dtype = entry[2]
                         out._whole = n
                         out._readonly = False
+                        if s1.node is not None:
+                            record(op, (x1, x2), (out,), None)
                         return out
         out = elementwise(op, (x1, x2))
         if out is NotImplemented:

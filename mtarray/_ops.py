@@ -33,7 +33,7 @@ class Op:
     name, kind ("elementwise", "reduction", "scan", "engine"), section (the module), function (what the user calls), documentation.
     """
 
-    __slots__ = ("name", "kind", "section", "function", "parameters", "__weakref__")
+    __slots__ = ("name", "kind", "section", "function", "parameters", "rules", "__weakref__")
 
     def __init__(self, name: str, kind: str, section: str) -> None:
         self.name = name
@@ -41,11 +41,30 @@ class Op:
         self.section = section
         self.function: Any = None
         self.parameters: tuple[str, ...] = ()
+        self.rules: Any = None  # what the derivative tape makes of the declared derivative, when it first meets the op
         # Names of users' ops are theirs: the module tells them from ours and from each other's.
         REGISTRY[name if section.partition(".")[0] == "mtarray" else f"{section}.{name}"] = self
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name} of {self.section}>"
+
+
+class Vjp:
+    """A derivative that is declared by how it carries cotangents back: a function `rule`, or a tuple of one for each operand.
+
+    A rule takes, by the names of its parameters, `g` (the cotangent of the result; of several results a tuple, None where there is none),
+    operands, `y` (the result, or a tuple of them), static parameters, and `shape` (of the operand that it is for); it returns the operand's
+    cotangent, which may have a shape that broadcasting made of the operand's. An op of any number of operands has one rule, which may
+    take `shapes` and `dtypes` and returns a sequence.
+
+    linear: "all" if the op is linear in its operands together, "each" if it is in each of them.
+    """
+
+    __slots__ = ("rule", "linear")
+
+    def __init__(self, rule: Any, linear: str | None = None) -> None:
+        self.rule = rule
+        self.linear = linear
 
 
 class Plan:
@@ -264,7 +283,8 @@ def elementwise(
     errors: whether NumPy's integer loops can warn.
     shortcut: called with the operands first; what it returns, unless None, is the result (another op that does the same better).
     derivative: the partial derivative by each operand (a tuple of them where there are several): a number, a function of arrays, or None
-    where there is none. The names of its parameters say what it takes: operands by their names, and `y`, the result.
+    where there is none. The names of its parameters say what it takes: operands by their names, and `y`, the result. What no partial
+    derivative expresses (functions of complex numbers that are not analytic) is a `Vjp`.
 
     TypeError, when first called, for a function that cannot be compiled: it names the line and the reason.
     """
@@ -332,7 +352,8 @@ class Reduction(Op):
     """An op that folds axes (or, of kind "scan", runs along one) with a scalar function of two values. `twin`: NumPy's ufunc of it."""
 
     __slots__ = (
-        "scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit", "limits", "fast", "launches"
+        "scalar_function", "_scalar", "identity", "twin", "dtypes", "standard", "accumulate", "limit", "limits", "fast", "launches",
+        "derivative",
     )  # fmt: skip
 
     scalar_function: Callable[..., Any]
@@ -345,6 +366,7 @@ class Reduction(Op):
     limit: int
     limits: dict[str, int]
     fast: dict[DType, tuple[Any, DType | None, int]]
+    derivative: Any
     launches: dict[tuple[Any, ...], tuple[Any, ...]]  # kernels ready to run: what `_fold.reduce` remembers
 
     @property
@@ -390,6 +412,7 @@ def reduction(
     accumulate: Callable[[DType], DType],
     limit: int = 1 << 15,
     limits: dict[str, int] | None = None,
+    derivative: Any = None,
 ) -> Callable[[Callable[..., Any]], Accumulation]: ...
 @overload
 def reduction(
@@ -401,6 +424,7 @@ def reduction(
     result: DType | None = None,
     limit: int = 1 << 15,
     limits: dict[str, int] | None = None,
+    derivative: Any = None,
 ) -> Callable[[Callable[..., Any]], Fold]: ...
 def reduction(
     *,
@@ -412,6 +436,7 @@ def reduction(
     result: DType | None = None,
     limit: int = 1 << 15,
     limits: dict[str, int] | None = None,
+    derivative: Any = None,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Declare a reduction by the scalar function that combines two values: associative and commutative.
 
@@ -420,12 +445,15 @@ def reduction(
     accumulate: dtype to combine in, from the operand's; the user may then choose it (`dtype=`).
     result: dtype of the result if not that.
     limit: elements below which NumPy serves; limits: by dtype kind.
+    derivative: the partial derivative by each element: a number, or a function of arrays, which are named by its parameters: `x`, `y` (the
+    result, repeated to the shape of `x`), `axes` (those that are folded).
     """
 
     def declare(scalar: Callable[..., Any]) -> Callable[..., Array]:
         op = _folding(scalar, "reduction", identity, dtypes, standard, numpy, limit)
         op.limits = limits or {}
         op.accumulate = accumulate
+        op.derivative = derivative
 
         return _named(op, _fold.reduction_door(op, result), scalar)
 
@@ -440,12 +468,14 @@ def scan(
     numpy: str | None = None,
     accumulate: Callable[[DType], DType] = wide,
     limit: int = 1 << 15,
+    derivative: Vjp | None = None,
 ) -> Callable[[Callable[..., Any]], Scan]:
     """Declare a cumulative op by the associative scalar function that combines two values."""
 
     def declare(scalar: Callable[..., Any]) -> Scan:
         op = _folding(scalar, "scan", identity, dtypes, standard, numpy, limit)
         op.accumulate = accumulate
+        op.derivative = derivative
 
         def door(x: Any, /, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
             x = lift(x, op.name)
@@ -485,20 +515,29 @@ def _named(op: Op, door: Callable[..., Any], declaration: Callable[..., Any]) ->
 class Engine(Op):
     """A hand-written op: a function of ndarrays and static parameters that returns fresh ndarrays."""
 
-    __slots__ = ("implementation",)
+    __slots__ = ("implementation", "derivative")
 
     implementation: Callable[..., Any]
+    derivative: Vjp | None
 
 
-def engine(implementation: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare a hand-written op. Positional parameters are arrays (ndarrays inside, Arrays outside), keyword-only ones are static."""
-    op = Engine(implementation.__name__.lstrip("_"), "engine", implementation.__module__)
-    op.implementation = implementation
+def engine(implementation: Callable[..., Any] | None = None, /, *, vjp: Any = None, linear: str | None = None) -> Any:
+    """Declare a hand-written op. Positional parameters are arrays (ndarrays inside, Arrays outside), keyword-only ones are static.
 
-    def door(*arrays: Array, **static: Any) -> Any:
-        return _dispatch.engine(op, arrays, static)
+    vjp, linear: its derivative, see `Vjp`.
+    """
 
-    return publish(op, door, implementation)
+    def declare(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        op = Engine(implementation.__name__.lstrip("_"), "engine", implementation.__module__)
+        op.implementation = implementation
+        op.derivative = None if vjp is None else Vjp(vjp, linear)
+
+        def door(*arrays: Array, **static: Any) -> Any:
+            return _dispatch.engine(op, arrays, static)
+
+        return publish(op, door, implementation)
+
+    return declare if implementation is None else declare(implementation)
 
 
 def _refresh_all(name: str, value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _array
-from ._array import Array, fresh, from_numpy, value, writable
+from ._array import Array, fresh, from_numpy, leave, value, writable
 from ._config import config, is_strict
 from ._dtypes import WEAK_KIND, promote, same_kind, standard_promotion
 from ._operands import run_quietly
@@ -32,9 +32,12 @@ def select(x: Array, key: tuple[Any, ...]) -> Array:
     """The elements of `x` that index arrays select, as a fresh array."""
     a = value(x)
     try:
-        return fresh(_gathered(a, key))
+        out = fresh(_gathered(a, key))
     except IndexError:
-        return fresh(a[key])  # fails as well, in NumPy's words, which name the axis
+        out = fresh(a[key])  # fails as well, in NumPy's words, which name the axis
+    if x._storage.node is not None:
+        record_selection(x, out, key)
+    return out
 
 
 def _gathered(a: Any, key: tuple[Any, ...]) -> Any:
@@ -88,7 +91,14 @@ def _is_mask(index: Any) -> bool:
 
 def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
     """Write `item` into the window `x` (`key`: into the elements that index arrays select of it). Behind every `x[...] = `."""
-    target = writable(x, "assignment")
+    if x._storage.node is not None or (item.__class__ is Array and item._storage.node is not None):
+        _assign_tracked(x, item, key)
+        return
+    _assign(x, item, key)
+
+
+def _assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
+    target = writable(x, "assignment", recorded=True)
     if item.__class__ is Array:
         source = value(item)
     elif item.__class__ in WEAK_KIND or isinstance(item, np.generic):
@@ -138,6 +148,46 @@ def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
         ) from None
 
 
+def _assign_tracked(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
+    """`_assign` where the derivative tape must know what was written."""
+    if item.__class__ is Array:
+        if item._storage is x._storage:
+            if key is None and item._offset == x._offset and item._shape == x._shape and item._strides == x._strides:
+                return  # the second half of `x[i] += y`
+            item = _array.xp.asarray(item, copy=True)  # what it was before
+        if x._dtype.kind not in "fc":
+            leave(item, f"assignment to an array of {x._dtype}")
+    _assign(x, item, key)
+    written(x, item if item.__class__ is Array else None, key, False)
+
+
+def accumulate(x: Array, item: Array, key: tuple[Any, ...] | None) -> None:
+    """Add `item` to the window `x` (`key`: to the elements that index arrays select, as often as they name them), in place."""
+    if item._storage is x._storage:
+        item = _array.xp.asarray(item, copy=True)
+    tracked = x._storage.node is not None or item._storage.node is not None
+    target = writable(x, "accumulation", recorded=True)
+    source = value(item)
+    if key is None:
+        run_quietly(np.add, target, source, out=target, casting="same_kind")
+    elif len(key) == 1 and _is_mask(key[0]):
+        target[key] += source  # no element is named twice
+    elif any(k.__class__ is slice or _is_mask(k) for k in key):
+        run_quietly(np.add.at, target, key, source)
+    else:
+        from ._kernels.cpu import scatter
+
+        run_quietly(scatter.scatter_add, target, [np.asarray(k) for k in key], source)
+    if tracked:
+        written(x, item, key, True)
+
+
+# Hooks, filled by `autodiff`. record_selection(x, out, key): `out` was selected from x. written(x, item, key, add): `item` (None: a
+# constant) was written into, or added to, what the index arrays `key` (None: everything) select of the window x.
+record_selection: Any = None
+written: Any = None
+
+
 def _check_strict(x: Array, item: Any) -> None:
     """Refuse to write what the standard does not promote to the dtype of `x`."""
     if item.__class__ is Array:
@@ -166,3 +216,4 @@ def _scatter(target: Any, key: tuple[Any, ...], source: Any) -> None:
 
 _array.select = select
 _array.assign = assign
+_array.accumulate = accumulate

@@ -61,17 +61,20 @@ class _Cell:
 class Holds:
     """The living holds on windows of a storage, found by interval: by the power of two of their length, then by where they begin.
 
-    whole: whether the buffer as a whole is held as well.
+    whole: whether the buffer as a whole is held as well. root: of a storage that stands for what an older Hold kept, that hold.
     """
 
-    __slots__ = ("levels", "whole")
+    __slots__ = ("levels", "whole", "root")
 
-    def __init__(self, whole: bool) -> None:
+    def __init__(self, whole: bool, root: Hold | None = None) -> None:
         self.levels: dict[int, dict[int, _Cell]] = {}
         self.whole = whole
+        self.root = root
 
     def add(self, buffer: Any, low: int, high: int) -> Hold:
         """A hold on the bytes [low, high); the living one if there is one."""
+        if self.root is not None and self.root.low <= low and high <= self.root.high:
+            return self.root
         level = (high - low).bit_length()
         cells = self.levels.setdefault(level, {})
         cell = cells.get(low >> level)

@@ -1,0 +1,212 @@
+"""Forward mode: tangents, computed as results are.
+
+A tangent belongs to a node, like everything that belongs to a content: a window of the primal sees the same window of it. While the
+tangent of a transform is computed, only the transforms around it record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .. import _array, _strides
+from .._array import Array
+from . import tape
+from .rules import rules_of
+from .sweep import NoDerivativeError, expand, sweep, times
+from .tape import COPY, SELECT, Node, Transform, copy, local, recording, view_on, zeros
+
+
+def around(T: Transform, active: int) -> int:
+    """What to record while a tangent of T is computed: the transforms around T, and ones yet to start."""
+    return (T.outer | ~tape.live()) & active
+
+
+def tangent(x: Any, T: Transform) -> Array | None:
+    """The tangent of `x` for T, seen through its window; None if it is 0."""
+    if x.__class__ is not Array:
+        return None
+    node = x._storage.node
+    t = node.tan.get(T) if node is not None and node.tan else None
+    if t is None or (x._whole >= 0 and t._shape == x._shape):
+        return t
+    return view_on(t._storage, x._shape, x._strides, x._offset, x._dtype)
+
+
+def transforms(xs: Iterable[Any], active: int) -> list[Transform]:
+    """Those with a tangent for an array among `xs`, outermost first: inner ones may read the outer ones' tangents."""
+    found = {
+        T: None
+        for x in xs
+        if x.__class__ is Array and x._storage.node is not None and x._storage.node.tan
+        for T in x._storage.node.tan
+        if T.bit & active
+    }
+    return sorted(found, key=lambda T: T.serial)
+
+
+def push(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any) -> None:
+    """Give the results of an op their tangents."""
+    attach(inputs, outputs, lambda T: tangents_of(op, inputs, outputs, static, T), op)
+
+
+def attach(inputs: tuple[Any, ...], outputs: tuple[Array, ...], rule: Callable[[Transform], Any], op: Any) -> None:
+    """Give `outputs` the tangents that rule(transform) makes: a sequence, with None for 0."""
+    active = local.active
+    for T in transforms(inputs, active):
+        with recording(around(T, active)):
+            found = rule(T)
+            for y, t in zip(outputs, found):
+                if t is None or y._dtype.kind not in "fc":
+                    continue
+                t = dense(t, y)
+                node = y._storage.node
+                if node is None:
+                    node = y._storage.node = Node(op, 0, None, y._storage.buffer.shape, y._dtype, ())
+                if node.tan is None:
+                    node.tan = {}
+                node.tan[T] = t
+
+
+def dense(t: Array, y: Array) -> Array:
+    """A tangent as the whole content of a storage like that of `y`."""
+    if t._dtype is not y._dtype:
+        t = _array.xp.real(t) if t._dtype.kind == "c" and y._dtype.kind != "c" else t
+        t = _array.xp.astype(t, y._dtype)
+    if t._shape != y._shape:
+        t = _array.broadcast_window(t, y._shape)
+    if y._whole < 0:  # lay it out as y is
+        order = _strides.dense_order(y._shape, y._strides)
+        t = _array.xp.permute_dims(t, order or ())
+    return t if t._whole >= 0 and not t._readonly else copy(t)
+
+
+def tangents_of(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any, T: Transform) -> Any:
+    """The tangents of an op's results."""
+    ts = [tangent(x, T) for x in inputs]
+    if op is COPY:
+        return ts
+    if op is SELECT:
+        (t,) = ts
+        return (None if t is None else _array.select(t, static),)
+    rules = rules_of(op)
+    if rules.missing:
+        raise NoDerivativeError(f"{op.name} has no derivative; take x.detach() before it if it is meant as a constant")
+    if rules.linear == "all":
+        filled = [_zero_like(x) if t is None else t for x, t in zip(inputs, ts)]
+        return _outputs(_call(op, tuple(filled), static))
+    if rules.linear == "each":
+        total: Any = None
+        for i, t in enumerate(ts):
+            if t is not None:
+                d = _call(op, (*inputs[:i], t, *inputs[i + 1 :]), static)
+                total = d if total is None else total + d
+        return (total,)
+    if rules.kind == "vjps":
+        return _transposed(op, inputs, outputs, static, ts)
+    total = None
+    for i, t in enumerate(ts):
+        if t is None:
+            continue
+        if rules.each[i] is None:
+            raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is meant as a constant")
+        d = _partial(rules, i, t, inputs, outputs[0], static)
+        total = d if total is None else total + d
+    return (total,)
+
+
+def _partial(rules: Any, i: int, t: Array, inputs: tuple[Any, ...], y: Array, static: Any) -> Array:
+    rule, names = rules.each[i]
+    fold = rules.kind == "fold"
+    shape = inputs[0]._shape if fold else ()
+
+    def get(name: str) -> Any:
+        if name == "y":
+            return expand(y, static["axes"], static["keepdims"], shape) if fold else y
+        if name == "axes":
+            return tuple(range(len(shape))) if static["axes"] is None else static["axes"]
+        return inputs[rules.operands.index(name)]
+
+    if callable(rule):
+        d = t * rule(*[get(n) for n in names])
+    else:
+        d = times(t, (rule, names), get)
+    return _array.xp.sum(d, axis=static["axes"], keepdims=static["keepdims"]) if fold else d
+
+
+def _call(op: Any, arrays: tuple[Any, ...], static: Any) -> Any:
+    """The op itself, on tangents."""
+    from .. import _dispatch, _fold
+
+    if op.kind == "engine":
+        return _dispatch.engine(op, arrays, static)
+    (x,) = arrays
+    return _fold.scan(op, x, static["axis"], x._dtype, static["include_initial"] and op.identity == 0)
+
+
+def _outputs(y: Any) -> Any:
+    return y if y.__class__ is tuple else (y,)
+
+
+def _zero_like(x: Any) -> Any:
+    return zeros(x._shape, x._dtype) if x.__class__ is Array and x._dtype.kind in "fc" else x
+
+
+def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any, ts: list[Any]) -> Any:
+    """The tangents of an op that declares only its vjp: that is linear in the cotangent u, so its own vjp at the tangents is what is sought."""
+    from .transforms import watch_values
+
+    T = Transform()
+    rules = rules_of(op)
+    us = [zeros(y._shape, y._dtype) if y._dtype.kind in "fc" else None for y in outputs]
+    watched, nodes = watch_values([u for u in us if u is not None], T)
+    rest = iter(watched)
+    us = [None if u is None else next(rest) for u in us]
+    g = us[0] if len(outputs) == 1 else us
+    values = {n: x for n, x in zip(rules.operands, inputs)} | {"g": g, "y": outputs[0] if len(outputs) == 1 else outputs} | (static or {})
+    seeds = []
+    if rules.joint is not None:
+        rule, names = rules.joint
+        values.update(shapes=[x._shape for x in inputs], dtypes=[x._dtype for x in inputs])
+        seeds = [(w, t) for w, t in zip(rule(*[values[n] for n in names]), ts) if t is not None and w is not None]
+    else:
+        for i, t in enumerate(ts):
+            if t is None:
+                continue
+            if rules.each[i] is None:
+                raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is meant as a constant")
+            rule, names = rules.each[i]
+            values["shape"] = inputs[i]._shape
+            w = rule(*[values[n] for n in names])
+            if w is not None:
+                seeds.append((w, t))
+    from .sweep import settled
+
+    seeds = [(settled(w, (None, None, t._dtype, t._shape, None, 0)), t) for w, t in seeds]
+    found = sweep(seeds, T.bit, set(nodes), False)
+    rest_nodes = iter(nodes)
+    return [None if u is None else found.get(next(rest_nodes)) for u in us]
+
+
+def push_write(node: Any, x: Array, item: Array | None, key: Any, add: bool) -> None:
+    """Give the node of a write its tangents: that of the content before, with that of the item written into it."""
+    active = local.active
+    storage = x._storage
+    before = storage.node
+    had = list(before.tan) if before is not None and before.tan else []
+    given = transforms((item,), active)
+    node.tan = {}
+    for T in sorted({*had, *given}, key=lambda T: T.serial):
+        on = around(T, active)
+        with recording(on):
+            t = before.tan.get(T) if before is not None and before.tan else None
+            t = zeros(node.shape, node.dtype) if t is None else copy(t)
+            part = tangent(item, T) if T.bit & active else None
+            target = view_on(t._storage, x._shape, x._strides, x._offset, x._dtype)
+            if part is not None:
+                if part._dtype is not x._dtype:
+                    part = _array.xp.astype(part, x._dtype)
+                (_array.accumulate if add else _array.assign)(target, part, key)
+            elif not add:
+                _array.assign(target, 0.0, key)
+        node.tan[T] = t

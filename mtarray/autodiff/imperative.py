@@ -1,0 +1,115 @@
+"""The imperative style: `x.requires_grad = True`, `y.backward()`, `x.grad`. The same engine, with one bit for all of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from .._array import Array, fresh
+from . import tape
+from .sweep import settled, sweep
+from .tape import IMPERATIVE, LEAF, Node, copy, local, recording, snapshot, view_on
+from .transforms import _number, _operand
+
+
+class Leaf:
+    """Where `backward` leaves the gradient of an array that requires it."""
+
+    __slots__ = ("grad", "lock")
+
+    def __init__(self) -> None:
+        self.grad: Array | None = None
+        self.lock = threading.Lock()
+
+
+def requires_grad(x: Array) -> bool:
+    node = x._storage.node
+    return node is not None and bool(node.mask & IMPERATIVE)
+
+
+def set_requires_grad(x: Array, value: bool) -> None:
+    storage = x._storage
+    node = storage.node
+    if not value:
+        if node is not None and node.mask & IMPERATIVE:
+            if node.op is not LEAF:
+                raise RuntimeError("requires_grad=False: this array is a result, not a leaf; take x.detach()")
+            storage.node = None
+        return
+    _operand(x, "requires_grad")
+    if node is not None and node.mask & IMPERATIVE:
+        return
+    if node is not None and tape.is_tracked(node):
+        raise RuntimeError("requires_grad=True: a grad, vjp or jvp is following this array; set it before, or on a copy")
+    if x._whole < 0 and not _covers(x):
+        raise ValueError(
+            f"requires_grad=True: this array of shape {x.shape} is a view of a part of its memory, and the gradient belongs to all of it; "
+            "set it on the array it is a view of, or on x.copy()"
+        )
+    storage.node = Node(LEAF, IMPERATIVE, Leaf(), storage.buffer.shape, storage.buffer.dtype, ())
+
+
+def _covers(x: Array) -> bool:
+    """Whether a window shows every element of its storage once."""
+    from .. import _strides
+
+    same = x._dtype == x._storage.buffer.dtype and x.size == x._storage.buffer.size
+    return same and not x._offset and _strides.dense_order(x._shape, x._strides) is not None
+
+
+def _leaf(x: Array) -> Leaf | None:
+    node = x._storage.node
+    return node.static if node is not None and node.op is LEAF else None
+
+
+def gradient(x: Array) -> Array | None:
+    leaf = _leaf(x)
+    g = leaf.grad if leaf is not None else None
+    if g is None or (x._whole >= 0 and g._shape == x._shape):
+        return g
+    return view_on(g._storage, x._shape, x._strides, x._offset, x._dtype)
+
+
+def set_gradient(x: Array, g: Any) -> None:
+    leaf = _leaf(x)
+    if leaf is None:
+        raise RuntimeError("grad: this array collects no gradient; set x.requires_grad = True first")
+    if g is None:
+        leaf.grad = None
+        return
+    if g.__class__ is not Array or g._shape != x._shape:
+        raise ValueError(f"grad: the gradient of an array of shape {x._shape} is an array of that shape, or None")
+    total = fresh(np.zeros(x._storage.buffer.shape, x._storage.buffer.dtype))
+    view_on(total._storage, x._shape, x._strides, x._offset, x._dtype)[...] = g
+    leaf.grad = total
+
+
+def backward(y: Array, cotangent: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
+    node = y._storage.node
+    if node is None or not node.mask & IMPERATIVE:
+        raise RuntimeError(
+            "backward: this array does not depend on any array with requires_grad = True"
+            " (or was computed in no_grad, or detached); see autodiff.draw"
+        )
+    if cotangent is None:
+        _number(y, "backward")
+        g = fresh(np.ones(y._shape, y._dtype))
+    else:
+        from .. import _array
+
+        g = _array.xp.asarray(cotangent)
+        if g._shape != y._shape:
+            raise ValueError(f"backward: the cotangent has shape {g._shape}, the array {y._shape}")
+        g = settled(g, (None, None, y._dtype, y._shape, None, 0))
+    found = sweep([(y, g)], IMPERATIVE, None, retain_graph or create_graph, create_graph)
+    with recording(local.active if create_graph else local.active & ~IMPERATIVE):
+        for n, g in found.items():
+            leaf: Leaf = n.static
+            with leaf.lock:
+                leaf.grad = copy(g) if leaf.grad is None else leaf.grad + g
+
+
+def detach(x: Array) -> Array:
+    return snapshot(x)

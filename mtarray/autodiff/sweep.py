@@ -1,0 +1,325 @@
+"""The reverse sweep: cotangents from results to inputs.
+
+It is ordinary array code, which adds in place into cotangents that it owns, so the tape can record it: that is all there is to higher
+orders. A cotangent is df/dx + i df/dy for a complex x + iy, so that windows of real or imaginary parts need no case of their own.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .. import _array, _strides
+from .._array import Array, fresh, window
+from . import tape
+from .rules import rules_of
+from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, copy, edge_of, local, recording, restore, view_on, zeros
+
+
+class NoDerivativeError(RuntimeError):
+    """A derivative was asked of what has none."""
+
+
+class FreedError(RuntimeError):
+    """A part of the graph was asked for that an earlier backward pass freed."""
+
+
+# Set by `nans`: called with (node, cotangent, given) after the cotangents `given` were made from that of a node.
+watch: Any = None
+
+
+def sweep(seeds: list[tuple[Array, Array]], bit: int, leaves: set[Node] | None, keep: bool, create: bool = False) -> dict[Node, Array]:
+    """Carry the cotangents of `seeds` (array, cotangent) back along what has `bit`; returns those that arrive, by node.
+
+    leaves: nodes to stop at; None: every leaf. keep: whether the graph may be used again. create: whether this sweep is recorded under the
+    same bit as well (otherwise only for other differentiations).
+    """
+    return _Sweep(bit, leaves, keep).run(seeds, create)
+
+
+class _Sweep:
+    def __init__(self, bit: int, leaves: set[Node] | None, keep: bool) -> None:
+        self.bit = bit
+        self.leaves = leaves
+        self.keep = keep
+        self.floor = 0 if leaves is None else min([n.order for n in leaves], default=0)  # what is older cannot depend on a leaf
+        self.cotangents: dict[Node, list[Any]] = {}  # node -> [array, whether it is ours to write]; of a node with parts, a list
+        self.heap: list[tuple[int, Node]] = []
+        self.found: dict[Node, Array] = {}
+
+    def run(self, seeds: list[tuple[Array, Array]], create: bool) -> dict[Node, Array]:
+        for y, g in seeds:
+            node = y._storage.node
+            if node is not None and node.mask & self.bit:
+                self.give(edge_of(y, False), g, False)
+        with recording(local.active if create else local.active & ~self.bit):
+            while self.heap:
+                node = heappop(self.heap)[1]
+                g, owned = self.cotangents.pop(node)
+                self.visit(node, g, owned)
+                g = None
+        return self.found
+
+    def visit(self, node: Node, g: Any, owned: bool) -> None:
+        if node.op is LEAF if self.leaves is None else node in self.leaves:
+            self.found[node] = g
+            return
+        if node.part is not None:
+            main, i = node.part
+            entry = self.cotangents.get(main)
+            if entry is None:
+                entry = self.cotangents[main] = [[None] * len(main.parts or ()), False]
+                heappush(self.heap, (-main.order, main))
+            entry[0][i] = _seen_as(node, g)
+            return
+        if node.ins is None:
+            raise FreedError(
+                f"backward: the values saved for {node.op.name} were freed by an earlier backward pass; pass retain_graph=True to that one, "
+                "or compute the result again"
+            )
+        wanted = [e.__class__ is tuple and e[0] is not None and bool(e[0].mask & self.bit) and e[0].order >= self.floor for e in node.ins]
+        if any(wanted):
+            self.pull(node, g, owned, wanted)
+        if watch is not None:
+            given = [self.cotangents[e[0]][0] for e, w in zip(node.ins, wanted) if w and e[0] in self.cotangents]
+            watch(node, g, [x for x in given if x.__class__ is Array])
+        if node.mask == self.bit and not self.keep:  # nobody else differentiates through it: free what it saved
+            node.ins = node.static = None
+            node.out = None
+            if self.bit != tape.IMPERATIVE:
+                node.mask = 0
+
+    # ------------------------------------------------------------------ giving
+
+    def give(self, edge: Edge, g: Array, owned: bool, key: Any = None) -> None:
+        """Add g to the cotangent of an edge's node, at the edge's window (and, of that, at what `key` selects)."""
+        node, _, dtype, shape, strides, offset = edge
+        entry = self.cotangents.get(node)
+        if entry is None:
+            heappush(self.heap, (-node.order, node))
+        if key is None:
+            if strides is not None:
+                axes = tuple([i for i, (n, s) in enumerate(zip(shape, strides)) if s == 0 and n > 1])
+                if axes:  # a broadcast window: its elements are one
+                    g, owned = _array.xp.sum(g, axis=axes), True
+                    shape = tuple([n for i, n in enumerate(shape) if i not in axes])
+                    strides = tuple([s for i, s in enumerate(strides) if i not in axes])
+                order = _strides.dense_order(shape, strides) if prod(shape) == prod(node.shape) and dtype is node.dtype else None
+                if order is not None and not offset:  # all of it, its axes permuted
+                    g, strides = _array.xp.permute_dims(g, order), None
+            if strides is None:
+                if g._shape != node.shape:
+                    g = _array.xp.reshape(g, node.shape)
+                if entry is None:
+                    self.cotangents[node] = [g, owned and g._whole >= 0 and not g._readonly]
+                elif entry[1]:
+                    entry[0] += g
+                else:
+                    self.cotangents[node] = [entry[0] + g, True]
+                return
+        first = entry is None
+        if entry is None:
+            entry = self.cotangents[node] = [zeros(node.shape, node.dtype), True]
+        elif not entry[1]:
+            entry[0], entry[1] = copy(entry[0]), True
+        total = entry[0]
+        steps = _strides.contiguous(shape) if strides is None else strides
+        target = view_on(total._storage, shape, steps, offset, dtype)
+        if first and key is None and not _strides.overlaps(shape, steps):
+            _array.assign(target, g, None)
+        else:
+            _array.accumulate(target, g, key)
+
+    # ------------------------------------------------------------------ pulling
+
+    def pull(self, node: Node, g: Any, owned: bool, wanted: list[bool]) -> None:
+        """Give the inputs of a node what its cotangent g makes theirs."""
+        op, ins = node.op, node.ins
+        if op is WRITE:
+            self._pull_write(node, g, owned, wanted)
+        elif op is COPY:
+            self.give(ins[0], settled(_seen_as(node, g), ins[0]), False)
+        elif op is SELECT:
+            self.give(ins[0], _seen_as(node, g), False, node.static)
+        elif op is OPAQUE:
+            parts = g if node.parts is not None else (_seen_as(node, g),)
+            for edge, w, d in zip(ins, wanted, node.static(node, parts, [restore(e) for e in ins])):
+                if w and d is not None:
+                    self.give(edge, settled(d, edge), False)
+        else:
+            self._pull_op(node, g, owned, wanted)
+
+    def _pull_write(self, node: Node, g: Array, owned: bool, wanted: list[bool]) -> None:
+        dtype, shape, strides, offset, key, add = node.static
+        before, item = node.ins
+        if item is not None and wanted[1]:
+            region = view_on(g._storage, shape, strides, offset, dtype)
+            gv = copy(region) if key is None else _array.select(region, key)
+            if key is not None and not add:
+                gv = _winners(gv, shape, key)
+            self.give(item, settled(gv, item), True)
+        if wanted[0]:
+            if not add:
+                if not owned:
+                    g, owned = copy(g), True
+                target = view_on(g._storage, shape, strides, offset, dtype)
+                _array.assign(target, 0.0, key)
+            self.give(before, g, owned)
+
+    def _pull_op(self, node: Node, g: Any, owned: bool, wanted: list[bool]) -> None:
+        op, ins = node.op, node.ins
+        rules = rules_of(op)
+        if rules.missing:
+            raise NoDerivativeError(f"{op.name} has no derivative; take x.detach() before it if it is meant as a constant")
+        if node.parts is None:
+            g = _seen_as(node, g)
+        get = _Saved(node, rules)
+        if rules.joint is not None:
+            rule, names = rules.joint
+            get.values.update(g=g, shapes=[e[3] for e in ins], dtypes=[e[2] for e in ins])
+            for edge, w, d in zip(ins, wanted, rule(*[get(n) for n in names])):
+                if w and d is not None:
+                    self.give(edge, settled(d, edge), False)
+            return
+        for i, w in enumerate(wanted):
+            if not w:
+                continue
+            chosen = rules.each[i]
+            if chosen is None:
+                raise NoDerivativeError(
+                    f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is meant as a constant"
+                )
+            edge = ins[i]
+            if rules.kind == "vjps":
+                rule, names = chosen
+                get.values.update(g=g, shape=edge[3])
+                d = rule(*[get(n) for n in names])
+                if d is not None:
+                    self.give(edge, settled(d, edge), False)
+                continue
+            expanded = g
+            if rules.kind == "fold":
+                expanded = expand(g, node.static["axes"], node.static["keepdims"], edge[3])
+            d = settled(times(expanded, chosen, get), edge)
+            self.give(edge, d, d._storage is not g._storage or (owned and len(ins) == 1 and rules.kind == "partials"))
+
+
+class _Saved:
+    """What a rule asks for by name, made when it asks."""
+
+    __slots__ = ("node", "rules", "values")
+
+    def __init__(self, node: Node, rules: Any) -> None:
+        self.node = node
+        self.rules = rules
+        self.values: dict[str, Any] = {}
+
+    def __call__(self, name: str) -> Any:
+        if name in self.values:
+            return self.values[name]
+        node, rules = self.node, self.rules
+        if name == "y":
+            x = _result(node)
+            if rules.kind == "fold":
+                x = expand(x, node.static["axes"], node.static["keepdims"], node.ins[0][3])
+        elif name in rules.operands:
+            edge = node.ins[rules.operands.index(name)]
+            x = restore(edge) if edge.__class__ is tuple else edge
+        elif name == "axes":
+            axes = node.static["axes"]
+            x = tuple(range(len(node.ins[0][3]))) if axes is None else axes
+        else:
+            x = node.static[name]
+        self.values[name] = x
+        return x
+
+
+def _result(node: Node) -> Any:
+    """The result, or results, of a node as saved, with their names."""
+    if node.parts is None:
+        shape, strides = node.view or (node.shape, None)
+        return restore((node, node.out, node.dtype, shape, strides, 0))
+    results = []
+    for i, (saved, dtype, shape, strides) in enumerate(node.out):
+        part = None
+        if dtype.kind in "fc" and node.mask & local.active:
+            part = Node(node.op, node.mask, None, shape if strides is None else _memory_shape(shape, strides), dtype, ())
+            part.part = (node, i)
+            if strides is not None:
+                part.view = (shape, strides)
+        results.append(restore((part, saved, dtype, shape, strides, 0)))
+    return tuple(results)
+
+
+def _memory_shape(shape: Any, strides: Any) -> Any:
+    order = _strides.dense_order(shape, strides)
+    return tuple([shape[i] for i in order or ()])
+
+
+def _seen_as(node: Node, g: Array) -> Array:
+    """The cotangent of a node's memory in the shape of its result."""
+    return g if node.view is None else view_on(g._storage, *node.view, 0, node.dtype)
+
+
+def expand(g: Array, axes: Any, keepdims: bool, shape: tuple[int, ...]) -> Array:
+    """What a fold over `axes` of an array of this shape gave, repeated to that shape."""
+    if not keepdims:
+        folded = range(len(shape)) if axes is None else axes
+        g = _array.xp.expand_dims(g, tuple(folded)) if folded else g
+    return _array.broadcast_window(g, shape)
+
+
+def times(g: Array, chosen: Any, get: Any) -> Array:
+    """g times a partial derivative (of a complex function: its conjugate)."""
+    rule, names = chosen
+    if not callable(rule):
+        return g if rule == 1 else -g if rule == -1 else g * rule
+    p = rule(*[get(n) for n in names])
+    if p.__class__ is Array and p._dtype.kind == "c":
+        p = _array.xp.conj(p)
+    return g * p
+
+
+def settled(d: Array, edge: Edge) -> Array:
+    """A cotangent in the shape and dtype of what it belongs to."""
+    _, _, dtype, shape, _, _ = edge
+    if d._shape != shape:
+        d = sum_to(d, shape)
+    if d._dtype is not dtype:
+        if d._dtype.kind == "c" and dtype.kind != "c":
+            d = _array.xp.real(d)
+        if d._dtype is not dtype:
+            d = _array.xp.astype(d, dtype)
+    return d
+
+
+def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """`x` summed over the axes along which an array of this shape was repeated to become its shape; or repeated itself."""
+    lead = len(x._shape) - len(shape)
+    if lead < 0 or any(n == 1 and m != 1 for n, m in zip(x._shape[lead:], shape)):
+        x = _array.broadcast_window(x, _strides.broadcast_shape(x._shape, shape))
+        lead = len(x._shape) - len(shape)
+    axes = tuple(range(lead)) + tuple([i + lead for i, n in enumerate(shape) if n == 1 and x._shape[i + lead] != 1])
+    if axes:
+        x = _array.xp.sum(x, axis=axes)
+    return x if x._shape == shape else _array.xp.reshape(x, shape)
+
+
+def _winners(g: Array, shape: tuple[int, ...], key: tuple[Any, ...]) -> Array:
+    """Of several values written to one place the last one stays; the others get no cotangent."""
+    arrays = [k for k in key if isinstance(k, np.ndarray)]
+    if not any(k.dtype.kind in "iu" for k in arrays):
+        return g
+    if len(key) == 1 and np.unique(arrays[0] % shape[0]).size == arrays[0].size:
+        return g  # no place twice, found without a table of the whole window
+    ids = np.empty(shape, np.intp)
+    mine = np.arange(prod(g._shape)).reshape(g._shape)
+    ids[key] = mine
+    won = ids[key] == mine
+    return g if won.all() else _array.xp.where(fresh(won), g, fresh(np.zeros((), g._dtype)))
+
+
+__all__ = ["INPUT", "FreedError", "NoDerivativeError", "Transform", "sweep", "window"]

@@ -1,0 +1,442 @@
+"""The tape: names for the contents of storages, and how results and writes get them.
+
+A node names one content of one storage: a write gives the storage another. Arrays hold no node. A window is used together with its
+storage's node of that moment, and this pair is an edge. So views are not recorded, cannot be stale, and need no derivative.
+
+Every differentiation in progress has a bit. A node's mask says which of them its content depends on, and a thread's `active` which of
+them are being recorded: so nested derivatives do not mix, threads do not meet, and what no one asks for is not recorded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .. import _array, _dispatch, _selection, _strides
+from .._array import Array, fresh, value, window
+from .._storage import HELD, SHARED, Hold, Holds, Storage, copied, keep
+from .rules import Rules, rules_of
+
+IMPERATIVE = 1  # the bit of `x.requires_grad`; each transform in progress has another
+SMALL = 4096  # bytes of a window that is copied when it is saved; larger ones are held
+
+_order = itertools.count(1).__next__
+_lock = threading.RLock()  # re-entrant: a collection may run Transform.__del__ inside it
+_live = IMPERATIVE  # bits in use, by any thread
+
+
+class _Local(threading.local):
+    active = -1  # which bits this thread records; -1: all
+
+
+local = _Local()
+
+
+@contextmanager
+def recording(bits: int) -> Iterator[None]:
+    """Record only for the differentiations of these bits."""
+    before, local.active = local.active, bits
+    try:
+        yield
+    finally:
+        local.active = before
+
+
+def no_grad() -> Any:
+    """A context in which nothing is recorded for the derivatives in progress; one that starts inside works as usual.
+
+    >>> import mtarray as xp
+    >>> x = xp.asarray([1.0, 2.0])
+    >>> x.requires_grad = True
+    >>> with xp.autodiff.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+    return recording(local.active & ~_live)
+
+
+class Transform:
+    """A differentiation in progress (one grad, vjp or jvp). Its bit marks what depends on it."""
+
+    __slots__ = ("bit", "outer", "serial")
+
+    def __init__(self) -> None:
+        global _live
+        with _lock:
+            free = ~_live & local.active  # in no_grad too: there, only what was live before is off
+            self.bit = free & -free
+            self.outer = _live & local.active
+            _live |= self.bit
+            self.serial = _order()
+
+    def __del__(self) -> None:
+        global _live
+        with _lock:
+            _live &= ~self.bit
+
+
+def live() -> int:
+    """The bits of all differentiations in progress."""
+    return _live
+
+
+class Node:
+    """The name of one content of a storage.
+
+    order: time of creation; that of an input is always smaller. mask: bits of the reverse transforms it depends on.
+    op, static, ins: how it was made: `ins` has an edge or a Python number for each input; None when it was freed.
+    shape, dtype: of the storage's buffer. view: (shape, strides) of the result in it, if that is not the whole in C order.
+    out: the result as saved, if its derivative needs it. tan: {transform: tangent}, in forward mode. where: the user's line.
+    part: of a function of several results, (the node of all, its own place); that node's `parts` says how many there are.
+    """
+
+    out: Any = None
+    view: Any = None
+    tan: dict[Transform, Array] | None = None
+    where: str | None = None
+    part: tuple[Node, int] | None = None
+    parts: list[Any] | None = None
+
+    def __init__(self, op: Any, mask: int, static: Any, shape: tuple[int, ...], dtype: Any, ins: Any) -> None:
+        self.order = _order()
+        self.mask = mask
+        self.op = op
+        self.static = static
+        self.shape = shape
+        self.dtype = dtype
+        self.ins = ins
+
+
+# An edge is (node, saved, dtype, shape, strides, offset): a window on the content that `node` names. strides None: the whole of it in C order.
+# saved: what the derivative needs of it, see `save`.
+Edge = tuple[Any, Any, Any, Any, Any, int]
+
+
+class Marker:
+    """An operation of the tape itself."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+LEAF, INPUT, COPY, WRITE, SELECT, OPAQUE = (Marker(n) for n in ("leaf", "input", "copy", "write", "select", "function"))
+
+# Set by `nans`: called after every recording with (op, inputs, outputs).
+watch: Callable[..., None] | None = None
+
+
+# ---------------------------------------------------------------------- saving
+
+
+def save(x: Array) -> Any:
+    """The elements of `x` as they are now, for later: the whole buffer (an ndarray), a Hold on a part of it, or a copy (an Array)."""
+    storage = x._storage
+    ties = storage.ties
+    if x._whole >= 0:
+        if ties is SHARED:
+            return fresh(copied(storage.buffer))
+        if ties is None:
+            storage.ties = HELD
+        elif ties is not HELD:
+            ties.whole = True
+        return storage.buffer
+    if 0 in x._shape:
+        return fresh(np.empty(x._shape, x._dtype))
+    low, high = _strides.extent(x._shape, x._strides)
+    n = x._dtype.itemsize
+    low, high = (x._offset + low) * n, (x._offset + high + 1) * n
+    if high - low <= SMALL or ties is SHARED:
+        hold = Hold(storage.buffer, low, high)
+        hold.at = (storage.buffer.reshape(-1).view(np.uint8)[low:high].copy(), low)
+        return hold
+    return keep(storage, low, high)
+
+
+def edge_of(x: Array, saved: bool) -> Edge:
+    """The edge to what `x` shows now."""
+    storage = x._storage
+    if x._whole >= 0:
+        return (storage.node, save(x) if saved else None, x._dtype, x._shape, None, 0)
+    return (storage.node, save(x) if saved else None, x._dtype, x._shape, x._strides, x._offset)
+
+
+def restore(edge: Edge) -> Array:
+    """What an edge saved as an array again, with the name that it had: so derivatives of derivatives see it."""
+    node, saved, dtype, shape, strides, offset = edge
+    if saved.__class__ is Array:
+        return saved if node is None or not _seen(node) else _linked(value(saved), edge)
+    if saved.__class__ is not Hold:
+        storage = Storage(saved, HELD)
+        storage.node = node
+        return fresh_on(storage, shape, dtype)
+    buffer, shift = saved.at
+    if not shift and buffer.dtype is not _BYTES:
+        storage = Storage(buffer, Holds(True, saved))
+        storage.node = node
+        return view_on(storage, shape, strides, offset, dtype)
+    storage = Storage(buffer, HELD)
+    x = view_on(storage, shape, strides, offset - shift // dtype.itemsize, dtype)
+    if node is None or not _seen(node):
+        return x
+    # What is repeated stays so: a broadcast view of the elements that are really there.
+    once = tuple([1 if s == 0 else n for n, s in zip(shape, strides)])
+    compact = value(view_on(storage, once, strides, x._offset, dtype))
+    return _array.broadcast_window(_linked(compact, (node, None, dtype, once, strides, offset)), shape)
+
+
+_BYTES = np.dtype(np.uint8)
+
+
+def _seen(node: Node) -> bool:
+    return bool(node.mask & local.active or node.tan)
+
+
+def _linked(elements: Any, edge: Edge) -> Array:
+    """A copy of elements, recorded as a copy of the window that an edge points to."""
+    node, _, dtype, shape, strides, offset = edge
+    x = fresh(np.array(elements, order="C"))
+    n = x._storage.node = Node(COPY, node.mask & local.active, None, shape, dtype, ((node, None, dtype, shape, strides, offset),))
+    if node.tan:
+        contents = {T: view_on(t._storage, shape, _strides.contiguous(shape) if strides is None else strides, offset, dtype) for T, t in node.tan.items()}
+        n.tan = {T: copy(t) for T, t in contents.items() if T.bit & local.active}
+    return x
+
+
+def fresh_on(storage: Storage, shape: tuple[int, ...], dtype: Any) -> Array:
+    """The array that is the whole of a storage."""
+    out = fresh(storage.buffer)
+    out._storage = storage
+    return out
+
+
+def view_on(storage: Storage, shape: Any, strides: Any, offset: int, dtype: Any) -> Array:
+    """A window on a storage, of any dtype."""
+    out = window(fresh(storage.buffer), shape, strides, offset)
+    out._storage = storage
+    out._dtype = dtype
+    return out
+
+
+def copy(x: Array) -> Array:
+    """A copy of `x`, recorded."""
+    out = fresh(copied(np.ascontiguousarray(value(x))) if x._whole < 0 else copied(value(x)))
+    if x._storage.node is not None:
+        record_copy(x, out)
+    return out
+
+
+def snapshot(x: Array) -> Array:
+    """The elements of `x` by value, untracked: whoever writes first makes a copy."""
+    storage = x._storage
+    if x._whole < 0 or storage.ties is SHARED or storage.ties.__class__ is Holds:
+        return fresh(np.array(value(x), order="C"))
+    storage.ties = HELD
+    return fresh_on(Storage(storage.buffer, HELD), x._shape, x._dtype)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    return fresh(np.zeros(shape, dtype))
+
+
+# ---------------------------------------------------------------------- recording
+
+
+def record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any) -> None:
+    """Name fresh results; some input's storage has a node."""
+    rules = op.rules
+    if rules.__class__ is not Rules:
+        rules = rules_of(op)
+    if rules.flat:
+        return
+    active = local.active
+    mask = tracked = 0
+    rare = watch is not None
+    bit = 1
+    for x in inputs:
+        if x.__class__ is Array:
+            node = x._storage.node
+            if node is not None:
+                m = node.mask & active
+                if m:
+                    mask |= m
+                    tracked |= bit
+                if node.tan is not None:
+                    rare = True
+        bit += bit
+    if mask:
+        keeps_y, keeps = rules.saves(tracked, len(inputs))
+        ins: list[Any] = []
+        for x, kept in zip(inputs, keeps):
+            if x.__class__ is not Array:
+                ins.append(x)
+                continue
+            storage = x._storage
+            if x._whole >= 0:
+                ties = storage.ties
+                if not kept:
+                    saved = None
+                elif ties is None or ties is HELD:
+                    storage.ties = HELD
+                    saved = storage.buffer
+                else:
+                    saved = save(x)
+                ins.append((storage.node, saved, x._dtype, x._shape, None, 0))
+            else:
+                ins.append((storage.node, save(x) if kept else None, x._dtype, x._shape, x._strides, x._offset))
+        if len(outputs) == 1:
+            (y,) = outputs
+            if y._dtype.kind in "fc":
+                storage = y._storage
+                storage.node = node = Node(op, mask, static, storage.buffer.shape, y._dtype, ins)
+                if y._whole < 0:
+                    node.view = (y._shape, y._strides)
+                if keeps_y:
+                    node.out = save(y)
+        else:
+            record_parts(op, mask, static, ins, outputs, keeps_y)
+    if rare:
+        _finish(op, inputs, outputs, static)
+
+
+def record_parts(op: Any, mask: int, static: Any, ins: Any, outputs: tuple[Array, ...], keeps_y: bool) -> None:
+    """Name the results of one call: a node for all, and one for each that can be differentiated."""
+    main = Node(op, mask, static, (), outputs[0]._dtype, ins)
+    main.parts = [(y._shape, y._dtype) for y in outputs]
+    saved = [(save(y) if keeps_y else None, y._dtype, y._shape, None if y._whole >= 0 else y._strides) for y in outputs]
+    nodes: list[Any] = []
+    for i, y in enumerate(outputs):
+        if y._dtype.kind not in "fc":
+            nodes.append(None)
+            continue
+        storage = y._storage
+        node = storage.node = Node(op, mask, None, storage.buffer.shape, y._dtype, ())
+        node.part = (main, i)
+        if y._whole < 0:
+            node.view = (y._shape, y._strides)
+        nodes.append(node)
+    if keeps_y:
+        # The results keep no name here: the node of all would keep itself alive through theirs. They get it when they are restored.
+        main.out = saved
+
+
+def _finish(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any) -> None:
+    """The rest of recording: tangents, and what watches."""
+    if any(x.__class__ is Array and x._storage.node is not None and x._storage.node.tan for x in inputs):
+        from .forward import push
+
+        push(op, inputs, outputs, static)
+    if watch is not None:
+        watch(op.name, inputs, outputs)
+
+
+def record_copy(x: Array, out: Array) -> None:
+    """Name `out`, which has the elements of `x` by value."""
+    node = x._storage.node
+    mask = node.mask & local.active
+    storage = out._storage
+    if mask:
+        storage.node = Node(COPY, mask, None, storage.buffer.shape, out._dtype, (edge_of(x, False),))
+    if node.tan:
+        from .forward import push
+
+        push(COPY, (x,), (out,), None)
+
+
+def record_selection(x: Array, out: Array, key: tuple[Any, ...]) -> None:
+    """Name `out`, which index arrays selected from the window `x`."""
+    if out._dtype.kind not in "fc":
+        return
+    node = x._storage.node
+    mask = node.mask & local.active
+    key = constant_key(key)
+    if mask:
+        storage = out._storage
+        storage.node = n = Node(SELECT, mask, key, storage.buffer.shape, out._dtype, (edge_of(x, False),))
+        if out._whole < 0:
+            n.view = (out._shape, out._strides)
+    if node.tan or watch is not None:
+        _finish(SELECT, (x,), (out,), key)
+
+
+def constant_key(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Index arrays as they are now: they may be windows on arrays that are written later."""
+    return tuple([k.copy() if isinstance(k, np.ndarray) else k for k in key])
+
+
+def written(x: Array, item: Array | None, key: Any, add: bool) -> None:
+    """Give a storage a new name: `item` (None: a constant) was written into, or added to, what `key` selects of its window `x`.
+
+    What was not overwritten keeps its dependence whatever is being recorded; only the value written is subject to that.
+    """
+    storage, active = x._storage, local.active
+    before = storage.node
+    vn = item._storage.node if item is not None else None
+    given = vn.mask & active if vn is not None else 0
+    had = before.mask if before is not None else 0
+    relabel = before is not None and before.op is LEAF and not active & IMPERATIVE
+    if relabel:
+        had &= ~IMPERATIVE  # an update of a leaf in no_grad: it stays a leaf
+    tangents = (before is not None and before.tan) or (vn is not None and vn.tan)
+    shape, dtype = storage.buffer.shape, storage.buffer.dtype
+    node = None
+    if had | given or tangents:
+        if key is not None:
+            key = constant_key(key)
+        static = (x._dtype, x._shape, x._strides, x._offset, key, add)
+        ins: tuple[Any, ...] = ()
+        if had | given:
+            ins = ((before, None, dtype, shape, None, 0), edge_of(item, False) if item is not None else None)
+        node = Node(WRITE, had | given, static, shape, dtype, ins)
+    if tangents:
+        from .forward import push_write
+
+        push_write(node, x, item, key, add)
+    storage.node = node
+    if relabel:
+        _releaf(storage, before)
+    if watch is not None:
+        watch("assignment", () if item is None else (item,), (x,))
+
+
+def overwritten(x: Array) -> None:
+    """What is about to be written into the window `x` comes from code that records nothing: it counts as constant."""
+    written(x, None, None, False)
+
+
+def adopted(storage: Storage, former: Any) -> None:
+    """A storage took over a fresh content and its node; `former` was its own."""
+    if former is not None and former.op is LEAF and not local.active & IMPERATIVE:
+        _releaf(storage, former)
+
+
+def _releaf(storage: Storage, former: Node) -> None:
+    node = storage.node
+    mask = node.mask if node is not None else 0
+    storage.node = leaf = Node(LEAF, mask | IMPERATIVE, former.static, storage.buffer.shape, storage.buffer.dtype, ())
+    if node is not None:
+        leaf.tan = node.tan
+
+
+def is_tracked(node: Node) -> bool:
+    """Whether a derivative in progress, or a later `backward`, may ask for what depends on this content."""
+    return bool((node.mask & _live & local.active) or node.tan)
+
+
+_dispatch.record = record
+_dispatch.adopted = adopted
+_selection.record_selection = record_selection
+_selection.written = written
+_array.record_copy = record_copy
+_array.is_tracked = is_tracked
+_array.overwritten = overwritten
