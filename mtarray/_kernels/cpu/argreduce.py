@@ -32,8 +32,12 @@ def _kernel(dtype, largest, layout, unit):
 
         prelude, kind = nest.ATOMICS, "max" if largest else "min"
         if unit and strips.supports(kind, p, p):
-            prelude += f"from mtarray._kernels.cpu import strips\nstrip = strips.strip({kind!r}, {p!r}, {p!r}, False, False)\n"
-            extremum = "v = strip(b, 0, length)"
+            prelude += "from mtarray._kernels.cpu import strips\n"
+            prelude += "".join(f"strip{k} = strips.strip({kind!r}, {p!r}, {p!r}, False, {k == 4})\n" for k in (1, 4))
+            # Quarters side by side, as in reductions.
+            extremum = f"""quarter = length // {256 // size} * {64 // size} if length >= {PIECE} else 0
+            v = strip4(b, quarter * {size}, quarter) if quarter else x[0]
+            if 4 * quarter < length: v = {join}(v, strip1(b + 4 * quarter * {size}, 0, length - 4 * quarter))"""
         else:
             extremum = f"v = x[0]\n            for i in range(length): v = {join}(v, {at('i')})"
         body = f"""{nest.LOAD_WORDS}    places = i8(pb); values = {p}(pb + 8 * leaves * outputs)
