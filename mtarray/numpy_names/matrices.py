@@ -7,7 +7,7 @@ from typing import Any
 
 from .._array import Array, window
 from ..creation import arange, ones, zeros
-from ..linalg import diagonal_window
+from ..linalg.diagonals import diagonal_window
 from ..manipulation import reshape
 from ..searching import nonzero
 from ..statistical import sum as _sum

@@ -8,7 +8,8 @@ from .._array import Array
 from .._dtypes import COMPLEX, promote
 from .._strides import axis_of
 from ..elementwise import conj, multiply
-from ..linalg import cross_of_last, matmul, tensordot, vecdot
+from ..linalg import matmul, tensordot, vecdot
+from ..linalg.products import cross_of_last
 from ..manipulation import moveaxis, reshape
 from ._operands import operand
 

@@ -10,21 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ._array import Array
-from ._config import config
-from ._dtypes import FLOATING, NUMERIC
-from ._operands import QUIET, reset_errors, set_errors
-from ._ops import engine
-from ._storage import Storage
+from .._config import config
+from .._ops import engine
+from .._products import BLAS, SMALL
 
-_new = object.__new__
-_settings = config._values
-
-# Multiply-adds (of integers, of stacks) below which NumPy is done before a kernel of ours has started.
-SMALL = 1 << 15
-# Multiply-adds of float matrices below which BLAS is always the faster one (`gemm.beats_blas` judges the others).
-BLAS = 500_000
-_LIMITS = {d: BLAS if d in FLOATING else SMALL for d in NUMERIC}
 # Elements of a stack of matrices above which it is worth more than one thread.
 _STACK = 1 << 11
 
@@ -33,51 +22,13 @@ def _threads() -> Any:
     """Where results may not depend on the number of threads: one thread for BLAS and LAPACK."""
     if not config.deterministic:
         return contextlib.nullcontext()
-    from ._kernels.cpu.blas import blas_threads
+    from .._kernels.cpu.blas import blas_threads
 
     return blas_threads(1)
 
 
 def _large(x: Any) -> bool:
     return x.ndim > 2 and x.size >= _STACK and config.kernels != "python"
-
-
-def small_product(x1: Array, x2: Array) -> Array | None:
-    """The product of a small matrix by a matrix or a vector, of one dtype and of shapes that fit; None for another door.
-
-    `dot` does what `np.matmul` does for these, in 0.3 us instead of 0.7; the result is wrapped here for the same reason.
-    """
-    shape, dtype, work = x2._shape, x1._dtype, x1._whole
-    strides: tuple[int, ...]
-    if len(shape) == 2:
-        columns = shape[1]
-        work *= columns
-        shape, strides = (x1._shape[0], columns), (columns, 1)
-    else:
-        shape, strides = x1._shape[:1], (1,)
-    one, two = x1._storage, x2._storage
-    if not 0 < work < _LIMITS[dtype] or x2._whole < 0 or one.node is not None or two.node is not None:
-        return None
-    if _settings["kernels"] != "auto" or _settings["deterministic"]:
-        return None
-    token = set_errors(QUIET)
-    try:
-        result = one.buffer.dot(two.buffer)
-    finally:
-        reset_errors(token)
-    storage = _new(Storage)
-    storage.buffer = result
-    storage.node = None
-    storage.ties = None
-    out = _new(Array)
-    out._storage = storage
-    out._shape = shape
-    out._strides = strides
-    out._offset = 0
-    out._dtype = dtype
-    out._whole = result.size
-    out._readonly = False
-    return out
 
 
 @engine
@@ -94,13 +45,13 @@ def product(x1: Any, x2: Any) -> Any:
     if blas and x1.dtype.kind == "f":
         blas = work < BLAS or min(rows, columns) == 1
     if mode != "numba" and (mode == "python" or work < SMALL or blas):
-        from ._kernels.cpu import pool
+        from .._kernels.cpu import pool
 
         with _threads():
             if matrices and rows * columns > SMALL:
                 return np.matmul(x1, x2, out=pool.empty((*x1.shape[:-1], *x2.shape[1:]), x1.dtype))
             return np.matmul(x1, x2)
-    from ._kernels.cpu import matmul as kernels
+    from .._kernels.cpu import matmul as kernels
 
     with _threads():
         return kernels.matmul(x1, x2, x1.dtype, own=mode == "numba")
@@ -122,7 +73,7 @@ def inverse(x: Any) -> Any:
     """Inverses of square matrices."""
     with _threads():
         if _large(x):
-            from ._kernels.cpu import lapack
+            from .._kernels.cpu import lapack
 
             return lapack.inv(x)
         return np.linalg.inv(x)
@@ -133,7 +84,7 @@ def determinant(x: Any) -> Any:
     """Determinants of square matrices."""
     with _threads():
         if _large(x):
-            from ._kernels.cpu import lapack
+            from .._kernels.cpu import lapack
 
             return lapack.det(x)
         return np.linalg.det(x)
@@ -144,7 +95,7 @@ def solution(x1: Any, x2: Any) -> Any:
     """X of x1 @ X = x2 for stacks of matrices."""
     with _threads():
         if _large(x1):
-            from ._kernels.cpu import lapack
+            from .._kernels.cpu import lapack
 
             return lapack.solve(x1, x2)
         return np.linalg.solve(x1, x2)
@@ -155,7 +106,7 @@ def cholesky_factor(x: Any) -> Any:
     """Lower triangular L with x = L @ L^H, from the lower triangle of x."""
     with _threads():
         if _large(x):
-            from ._kernels.cpu import lapack
+            from .._kernels.cpu import lapack
 
             return lapack.cholesky(x)
         return np.linalg.cholesky(x)
@@ -165,7 +116,7 @@ def _each(function: Any, x: Any) -> Any:
     """A function of `np.linalg`, applied to a stack on all threads where that is worth it."""
     with _threads():
         if _large(x):
-            from ._kernels.cpu import lapack
+            from .._kernels.cpu import lapack
 
             return lapack.stacked(function, x)
         return function(x)

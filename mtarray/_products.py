@@ -1,0 +1,56 @@
+"""The door of small products of matrices, written out in full: a wrapper or two would cost as much as the product."""
+
+from __future__ import annotations
+
+from ._array import Array
+from ._config import config
+from ._dtypes import FLOATING, NUMERIC
+from ._operands import QUIET, reset_errors, set_errors
+from ._storage import Storage
+
+_new = object.__new__
+_settings = config._values
+
+# Multiply-adds (of integers, of stacks) below which NumPy is done before a kernel of ours has started.
+SMALL = 1 << 15
+# Multiply-adds of float matrices below which BLAS is always the faster one (`gemm.beats_blas` judges the others).
+BLAS = 500_000
+_LIMITS = {d: BLAS if d in FLOATING else SMALL for d in NUMERIC}
+
+
+def small_product(x1: Array, x2: Array) -> Array | None:
+    """The product of a small matrix by a matrix or a vector, of one dtype and of shapes that fit; None for another door.
+
+    `dot` does what `np.matmul` does for these, in 0.3 us instead of 0.7; the result is wrapped here for the same reason.
+    """
+    shape, dtype, work = x2._shape, x1._dtype, x1._whole
+    strides: tuple[int, ...]
+    if len(shape) == 2:
+        columns = shape[1]
+        work *= columns
+        shape, strides = (x1._shape[0], columns), (columns, 1)
+    else:
+        shape, strides = x1._shape[:1], (1,)
+    one, two = x1._storage, x2._storage
+    if not 0 < work < _LIMITS[dtype] or x2._whole < 0 or one.node is not None or two.node is not None:
+        return None
+    if _settings["kernels"] != "auto" or _settings["deterministic"]:
+        return None
+    token = set_errors(QUIET)
+    try:
+        result = one.buffer.dot(two.buffer)
+    finally:
+        reset_errors(token)
+    storage = _new(Storage)
+    storage.buffer = result
+    storage.node = None
+    storage.ties = None
+    out = _new(Array)
+    out._storage = storage
+    out._shape = shape
+    out._strides = strides
+    out._offset = 0
+    out._dtype = dtype
+    out._whole = result.size
+    out._readonly = False
+    return out
