@@ -10,6 +10,7 @@ import numpy as np
 from ._array import Array, component
 from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, INTEGER_OR_BOOL, NUMERIC, REAL, REAL_FLOATING, DType, float64, real_of
 from ._dtypes import bool as bool_
+from ._kernels import numpy_complex
 from ._operands import common, lift, promised
 from ._ops import CHEAP, DEAR, SLOW, Elementwise, boolean, elementwise
 from ._ops import REGISTRY as _REGISTRY
@@ -62,7 +63,14 @@ def _floating_division(key: tuple[Any, ...]) -> Any:
     return (d, d), (d,)
 
 
-@elementwise(dtypes=FLOATING, numpy="divide", dunder="__truediv__", limit=CHEAP, rule=_floating_division)
+@elementwise(
+    dtypes=FLOATING,
+    numpy="divide",
+    corrected={"c": numpy_complex.divide},
+    dunder="__truediv__",
+    limit=CHEAP,
+    rule=_floating_division,
+)
 def divide(x1, x2):
     """Quotient `x1 / x2` of each pair of elements, always floating (integers divide as float64); dividing by 0 gives inf or NaN.
 
@@ -117,11 +125,6 @@ def _power(x1: Any, x2: Any) -> Any:
     return out
 
 
-def _complex_power(x1: Any, x2: Any) -> Any:
-    d = np.result_type(x1, x2)  # in complex64 NumPy loses digits to the logarithm
-    return np.power(x1, x2, dtype=np.complex128).astype(d)
-
-
 def _squared(x1: Any, x2: Any) -> Any:
     # x ** 2 is exact where x * x is, and ten times as fast.
     kind = x2.__class__
@@ -134,7 +137,7 @@ def _squared(x1: Any, x2: Any) -> Any:
     dtypes=NUMERIC,
     shortcut=_squared,
     numpy="power",
-    corrected={"f": _power, "c": _complex_power},
+    corrected={"f": _power, "c": numpy_complex.power},
     dunder="__pow__",
     limit=DEAR,
     validate=_no_negative_exponent,
@@ -217,14 +220,7 @@ def square(x):
 
 
 def _reciprocal(x: Any) -> Any:
-    out = np.array(np.divide(x.dtype.type(1), x))  # NumPy's reciprocal has other values at 0 and infinity
-    x = np.asarray(x)
-    lost = np.isnan(out) & np.isfinite(x) & (x != 0)  # 1 / subnormal overflows inside the division, and 0 * inf is NaN
-    if lost.any():
-        scale = x.real.dtype.type(2.0**60)
-        w = np.divide(x.dtype.type(1), x[lost] * scale)
-        out.real[lost], out.imag[lost] = w.real * scale, w.imag * scale
-    return out
+    return numpy_complex.divide(x.dtype.type(1), x)  # NumPy's reciprocal has other values at 0 and infinity
 
 
 @elementwise(dtypes=FLOATING, numpy="reciprocal", corrected={"c": _reciprocal})

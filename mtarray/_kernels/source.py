@@ -104,7 +104,7 @@ class Scalar:
         """The uncompiled function, its mathematical functions replaced by IEEE-safe ones; a debugger shows the original lines."""
         space = {"math": Reference(), "np": np}
         for unit in self._units:
-            node = copy.deepcopy(unit.node)
+            node = _Operators(_PYTHON_OPERATORS).visit(copy.deepcopy(unit.node))
             node.name = unit.name
             code = compile(ast.fix_missing_locations(ast.Module([node], [])), unit.function.__code__.co_filename, "exec")
             exec(code, space)
@@ -126,7 +126,9 @@ class Scalar:
         return hit
 
     def _render(self, name, dtypes, complete):
-        math = library(self.math) if self.names_used else None
+        divides = any(isinstance(n, tuple(_OPERATORS)) for u in self._units for n in ast.walk(u.node))
+        math = library(self.math) if self.names_used or divides else None
+        operators = _OPERATORS if divides and library(f"{self.math}.operators") else {}
         rare = self.rare if complete else frozenset()
         literal = literal_dtype(dtypes)
         lines = ["import math as _pymath", "import numpy as np", "from numba import njit as _njit"]
@@ -134,13 +136,15 @@ class Scalar:
             lines.append(f"from {self.math.rpartition('.')[0]} import {self.math.rpartition('.')[2]} as math")
         if rare:
             lines.append(f"from {self.math} import full as _full")
+        if operators:
+            lines.append(f"from {self.math} import operators as _operators")
         renamed = {u.name: f"{name}__{u.name}" for u in self._units[:-1]}
         renamed[self._main.name] = name
         for unit in self._units:
             node = copy.deepcopy(unit.node)
             integers = integer_names(node, dtypes if unit is self._main else (), literal)
             node = Literals(literal, integers).visit(node)
-            node = _Bind(math, rare, renamed).visit(node)
+            node = _Operators(operators).visit(_Bind(math, rare, renamed).visit(node))
             node.name = renamed[unit.name]
             lines += ["", "", "@_njit(forceinline=True, error_model='numpy')", ast.unparse(ast.fix_missing_locations(node))]
         return "\n".join(lines) + "\n"
@@ -160,3 +164,36 @@ class _Bind(ast.NodeTransformer):
 
     def visit_Name(self, node):
         return ast.copy_location(ast.Name(self.renamed.get(node.id, node.id), node.ctx), node)
+
+
+# Operators that functions serve. Compiled: Numba's raise where NumPy's give infinities, or leave the operands' type; as Python: NumPy's
+# raise for negative powers of integers, and have other values for complex numbers that are not finite.
+_OPERATORS = {
+    ast.Div: ("_operators", "divide"),
+    ast.FloorDiv: ("_operators", "floor_quotient"),
+    ast.Mod: ("_operators", "modulo"),
+    ast.Pow: ("_operators", "power_of"),
+}
+_PYTHON_OPERATORS = {ast.Div: ("math", "divide"), ast.Pow: ("math", "power_of")}
+
+
+class _Operators(ast.NodeTransformer):
+    """Put the functions of `served` (operator: (module, name)) in the place of operators."""
+
+    def __init__(self, served):
+        self.served = served
+
+    def _call(self, node, operands):
+        module, name = self.served[type(node.op)]
+        return ast.copy_location(ast.Call(ast.Attribute(ast.Name(module, ast.Load()), name, ast.Load()), operands, []), node)
+
+    def visit_BinOp(self, node):
+        node = self.generic_visit(node)
+        return self._call(node, [node.left, node.right]) if type(node.op) in self.served else node
+
+    def visit_AugAssign(self, node):
+        node = self.generic_visit(node)
+        if type(node.op) not in self.served:
+            return node
+        before = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
+        return ast.copy_location(ast.Assign([node.target], self._call(node, [before, node.value])), node)

@@ -30,6 +30,7 @@ _NUMPY_NAMES = {
     "absolute": "fabs",
     "mod": "remainder",
 }
+_SPELLED = {"pow": (ast.Pow(),), "divmod": (ast.FloorDiv(), ast.Mod())}  # builtins of two operands that are operators
 _STATEMENTS = (ast.Return, ast.Assign, ast.AugAssign, ast.If, ast.For, ast.While, ast.Pass, ast.Break, ast.Continue)
 _EXPRESSIONS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant, ast.Tuple, ast.Attribute)
 _SYNTAX = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context, ast.arguments, ast.arg, ast.FunctionDef)
@@ -280,7 +281,11 @@ class _Resolver(ast.NodeTransformer):
             func = ast.copy_location(ast.Attribute(self.visit(func.value), func.attr, func.ctx), func)
         else:
             self.refuse(node, f"it calls `{ast.unparse(func)}`")
-        return ast.copy_location(ast.Call(func, [self.visit(a) for a in node.args], []), node)
+        arguments = [self.visit(a) for a in node.args]
+        if len(arguments) == 2 and isinstance(func, ast.Name) and func.id in _SPELLED:
+            made = [ast.copy_location(ast.BinOp(*copy.deepcopy((arguments[0], op, arguments[1]))), node) for op in _SPELLED[func.id]]
+            return made[0] if len(made) == 1 else ast.copy_location(ast.Tuple(made, ast.Load()), node)
+        return ast.copy_location(ast.Call(func, arguments, []), node)
 
     def lookup(self, node):
         name = node.id

@@ -45,7 +45,7 @@ def choose(kind, programs):
     return None
 
 
-def _read(ctx, b, ty, v, compute):
+def read(ctx, b, ty, v, compute):
     """Numba's value as a Value or Complex in the kind to compute in."""
     if isinstance(ty, types.Complex):
         parts = [Value(b, b.extract_value(v, i)) for i in (0, 1)]
@@ -54,10 +54,10 @@ def _read(ctx, b, ty, v, compute):
     return to_f8(x) if compute == "f8" and ty is types.float32 else x
 
 
-def _write(ctx, b, ty, r):
+def write(ctx, b, ty, r):
     """A Value, Complex or tuple of them as Numba's value of type `ty`."""
     if isinstance(ty, types.BaseTuple):
-        return ctx.make_tuple(b, ty, [_write(ctx, b, t, v) for t, v in zip(ty, r, strict=True)])
+        return ctx.make_tuple(b, ty, [write(ctx, b, t, v) for t, v in zip(ty, r, strict=True)])
     if isinstance(ty, types.Complex):
         z = ctx.make_complex(b, ty)
         z.real, z.imag = ((to_f4(p) if ty is types.complex64 else p).v for p in (r.re, r.im))
@@ -93,16 +93,16 @@ def expose(name, arity, programs, result=None):
         program = programs[compute]
 
         def codegen(ctx, b, sig, values):
-            return _write(ctx, b, sig.return_type, program(*(_read(ctx, b, ty, v, compute) for v in values)))
+            return write(ctx, b, sig.return_type, program(*(read(ctx, b, ty, v, compute) for v in values)))
 
         return _result_type(result, kind)(*[ty] * arity), codegen
 
     return named_intrinsic(name, arity, typing)
 
 
-def named_intrinsic(name, arity, typing):
+def named_intrinsic(name, arity, typing, literal=False):
     """An intrinsic called `name` from `typing(*argument types) -> (signature, code generator)` (Numba reads the arity off the
-    Python signature, hence the three spellings)."""
+    Python signature, hence the three spellings). `literal`: whether literal integers come as their own types."""
 
     def one(typingctx, x):
         return typing(x)
@@ -115,7 +115,7 @@ def named_intrinsic(name, arity, typing):
 
     function = (one, two, three)[arity - 1]
     function.__name__ = function.__qualname__ = name
-    return intrinsic(function)
+    return intrinsic(prefer_literal=literal)(function)
 
 
 def expose_ldexp(program):

@@ -379,7 +379,10 @@ def _product_sum(a, al, b, bl, c, cl, d, dl):
 
 
 def pow(z, w):
-    """exp(w log z) with the logarithm and its product in two parts; z**0 is 1, 0**w is 0 where w has a positive real part, else NaN."""
+    """exp(w log z) with the logarithm and its product in two parts.
+
+    z**0 is 1; NaN + NaN j of operands that are not finite; 0**w is 0 where w has a positive real part, else NaN + NaN j.
+    """
     a, b = z.re, z.im
     u, ul, scaled = _norm_parts(a, b)
     ef, s, t = _half_log(u, ul)
@@ -407,9 +410,10 @@ def pow(z, w):
     re = sel(unbounded & (x == -INF), 0.0, re)
     im = sel(unbounded & (x == -INF), 0.0, im)
     base_zero = (a == 0.0) & (b == 0.0)
-    decays = base_zero & (w.re > 0.0)
-    re = sel(base_zero, sel(decays, 0.0, NAN), re)
-    im = sel(base_zero, sel(decays, 0.0, NAN), im)
+    re = sel(base_zero, 0.0, re)
+    im = sel(base_zero, 0.0, im)
+    none = ~(isfinite(z) & isfinite(w)) | (base_zero & ~(w.re > 0.0))
+    re, im = sel(none, NAN, re), sel(none, NAN, im)
     one = (w.re == 0.0) & (w.im == 0.0)
     return Complex(sel(one, 1.0, re), sel(one, 0.0, im))
 

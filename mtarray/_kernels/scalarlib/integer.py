@@ -156,3 +156,12 @@ def pow(a, n):
         return sel((k & 1) != 0, result * base, result), base * base, k >> 1
 
     return _loop([a.const(1), a, n], lambda r, base, k: k > 0, step)[0]
+
+
+def power_of(a, n):
+    """`pow`, and for a negative n the whole part of the quotient 1 / a**-n: 1, -1 or 0 (0 too for a = 0)."""
+    result = pow(a, n)
+    if a.unsigned:
+        return result
+    unit = sel(a == 1, a, sel(a == -1, sel((n & 1) != 0, a, -a), a.const(0)))
+    return sel(n < 0, unit, result)

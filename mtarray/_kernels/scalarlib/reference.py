@@ -11,6 +11,8 @@ from math import e, inf, nan, pi, tau  # noqa: F401  (constants of the namespace
 
 import numpy as np
 
+from mtarray._kernels import numpy_complex
+
 from . import coefficients as K
 
 
@@ -114,7 +116,6 @@ sqrt, cbrt, hypot = _numpy("sqrt"), _numpy("cbrt"), _numpy("hypot")
 copysign, nextafter, signbit = _numpy("copysign"), _numpy("nextafter"), _numpy("signbit")
 isnan, isinf, isfinite = _numpy("isnan"), _numpy("isinf"), _numpy("isfinite")
 frexp, modf, heaviside = _numpy("frexp"), _numpy("modf"), _numpy("heaviside")
-divide = _numpy("divide")
 fabs = _numpy("fabs", "absolute", floating=False)
 square = _numpy("square", floating=False)
 floor, ceil = _numpy("floor", floating=False), _numpy("ceil", floating=False)
@@ -134,13 +135,37 @@ def rint(x):
 @_quiet
 def reciprocal(x):
     """1 / x; of complex numbers too, where NumPy's reciprocal has another rule for zeros and infinities."""
-    return np.divide(1, _floating(x))
+    x = _floating(x)
+    return divide(x.dtype.type(1), x)
+
+
+@_quiet
+def divide(x, y):
+    """x / y."""
+    x, y = _operands((x, y))
+    kind = np.result_type(x, y)
+    return numpy_complex.divide(kind.type(x), kind.type(y))[()] if kind.kind == "c" else np.divide(x, y)
 
 
 @_quiet
 def pow(x, y):
     """x to the power y; through arrays, since NumPy takes a square root for a scalar 0.5, wrong of -0.0 and -inf."""
+    if np.result_type(x, y).kind == "c":
+        return numpy_complex.power(x, y)[()]
     return np.power(np.array([x, x]), np.array([y, y]))[0]
+
+
+@_quiet
+def power_of(x, y):
+    """x ** y. Of integers with a negative exponent the whole part of the quotient; a square is a product."""
+    if type(y) is int and y == 2:
+        return x * x
+    kind = np.result_type(x, y)
+    if kind.kind in "fc":
+        return pow(kind.type(x), kind.type(y))
+    if y >= 0:
+        return np.power(x, y)
+    return kind.type(x if x == 1 or (x == -1 and y % 2) else 1 if x == -1 else 0)
 
 
 @_quiet
