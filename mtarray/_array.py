@@ -359,7 +359,7 @@ class Array:
 
     @property
     def grad(self) -> Array | None:
-        """What `backward` has added up so far, as an array of this shape; None before. Set it to None, or call `zero_grad`, to start anew."""
+        """What `backward` has added up so far, as an array of this shape; None before. Set it to None, or `zero_grad()`, to start anew."""
         return None if self._storage.node is None else imperative().gradient(self)
 
     @grad.setter
@@ -369,8 +369,8 @@ class Array:
     def backward(self, cotangent: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
         """Add the derivative of this array by every array with `requires_grad = True` that it depends on to their `grad`.
 
-        cotangent: of this array's shape, needed unless it has one element. retain_graph: keep what a second call needs. create_graph: record
-        the gradients' own derivatives. RuntimeError if it depends on none, or the graph was freed by an earlier call.
+        cotangent: of this array's shape, needed unless it has one element. retain_graph: keep what a second call needs. create_graph:
+        record the gradients' own derivatives. RuntimeError if it depends on none, or the graph was freed by an earlier call.
 
         >>> import mtarray as xp
         >>> x = xp.asarray([1.0, 2.0])

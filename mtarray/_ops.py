@@ -55,7 +55,7 @@ class Vjp:
     A rule takes, by the names of its parameters, `g` (the cotangent of the result; of several results a tuple, None where there is none),
     operands, `y` (the result, or a tuple of them), static parameters, and `shape` (of the operand that it is for); it returns the operand's
     cotangent, which may have a shape that broadcasting made of the operand's. An op of any number of operands has one rule, which may
-    take `shapes` and `dtypes` and returns a sequence.
+    take `shapes`, `dtypes` and `operands`, all of them, and returns a sequence. The number 0 stands for an operand by which it is 0.
 
     linear: "all" if the op is linear in its operands together, "each" if it is in each of them.
     """

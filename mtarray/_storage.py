@@ -30,6 +30,9 @@ class Storage:
     __slots__ = ("buffer", "node", "ties")
 
     device: Device = CPU
+    buffer: Any
+    node: Any
+    ties: Any
 
     def __init__(self, buffer: Any, ties: Any = None) -> None:
         self.buffer = buffer

@@ -498,7 +498,7 @@ def _triangle(x: Any, where: str, k: int, lower: bool) -> Array:
     return triangle(x, k=k, lower=lower)
 
 
-@engine
+@engine(vjp=lambda g, k, lower: triangle(g, k=k, lower=lower), linear="all")
 def triangle(x: Any, *, k: int, lower: bool) -> Any:
     """The lower or upper triangles of a stack of matrices."""
     return np.tril(x, k) if lower else np.triu(x, k)
@@ -507,7 +507,7 @@ def triangle(x: Any, *, k: int, lower: bool) -> Any:
 _copying: Any = None
 
 
-@engine
+@engine(vjp=lambda g: g, linear="all")
 def convert(x: Any, *, dtype: DType) -> Any:
     """The elements in another dtype, in memory of their own (C order)."""
     global _copying

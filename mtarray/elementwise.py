@@ -7,12 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from ._array import Array, component
-from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, INTEGER_OR_BOOL, NUMERIC, REAL, REAL_FLOATING, DType, float64, real_of
+from . import _array
+from ._array import Array, component, fresh
+from ._dtypes import (
+    ALL,
+    COMPLEX,
+    FLOATING,
+    INTEGER,
+    INTEGER_OR_BOOL,
+    NUMERIC,
+    REAL,
+    REAL_FLOATING,
+    WEAK_KIND,
+    DType,
+    float64,
+    real_of,
+)
 from ._dtypes import bool as bool_
 from ._kernels import numpy_complex
 from ._operands import common, lift, promised
-from ._ops import CHEAP, DEAR, SLOW, Elementwise, boolean, elementwise
+from ._ops import CHEAP, DEAR, SLOW, Elementwise, Vjp, boolean, elementwise
 from ._ops import REGISTRY as _REGISTRY
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
@@ -20,10 +34,43 @@ math: Any = _math
 
 _REAL_OR_BOOL = (bool_, *REAL)
 
+# ---------------------------------------------------------------------- parts of derivatives
+# (as for all of them: the names of parameters say what is saved)
+
+_LOG2_E, _LOG10_E = _math.log2(_math.e), _math.log10(_math.e)
+
+
+def _by_base(x1: Any, x2: Any) -> Any:
+    """d pow(x1, x2) / dx1: 0 for the exponent 0, whatever the base."""
+    if x2.__class__ in WEAK_KIND:
+        return 0.0 if x2 == 0 else x2 * pow(x1, x2 - 1)
+    return x2 * pow(_array.xp.where(equal(x2, 0), 1, x1), x2 - 1)
+
+
+def _by_exponent(x1: Any, x2: Any, y: Any) -> Any:
+    """d pow(x1, x2) / dx2: 0 for the base 0, where the power is constant or has no derivative."""
+    if x1.__class__ in WEAK_KIND:
+        x1 = fresh(np.asarray(x1, y.dtype))
+    return y * log(_array.xp.where(equal(x1, 0), 1, x1))
+
+
+def _share(x1: Any, x2: Any) -> Array:
+    """1 where x1 is larger, 0 where x2 is, 1/2 where they are equal."""
+    d = (x1 if x1.__class__ is Array else x2).dtype
+    return 0.5 * (greater(x1, x2).astype(d) + greater_equal(x1, x2).astype(d))
+
+
+def _sign_vjp(g: Array, x: Array, y: Array) -> Array | None:
+    """A real sign is constant; a complex one turns with its argument."""
+    if x.dtype not in COMPLEX:
+        return None
+    return (g - y * real(conj(y) * g)) / abs(x)
+
+
 # ---------------------------------------------------------------------- arithmetic
 
 
-@elementwise(dtypes=ALL, standard=NUMERIC, numpy="add", dunder="__add__", limit=CHEAP)
+@elementwise(dtypes=ALL, standard=NUMERIC, numpy="add", dunder="__add__", limit=CHEAP, derivative=(1, 1))
 def add(x1, x2):
     """Sum of each pair of elements.
 
@@ -34,7 +81,7 @@ def add(x1, x2):
     return x1 + x2
 
 
-@elementwise(dtypes=NUMERIC, numpy="subtract", dunder="__sub__", limit=CHEAP)
+@elementwise(dtypes=NUMERIC, numpy="subtract", dunder="__sub__", limit=CHEAP, derivative=(1, -1))
 def subtract(x1, x2):
     """Difference `x1 - x2` of each pair of elements. Unsigned integers wrap around.
 
@@ -45,7 +92,7 @@ def subtract(x1, x2):
     return x1 - x2
 
 
-@elementwise(dtypes=ALL, standard=NUMERIC, numpy="multiply", dunder="__mul__", limit=CHEAP)
+@elementwise(dtypes=ALL, standard=NUMERIC, numpy="multiply", dunder="__mul__", limit=CHEAP, derivative=(lambda x2: x2, lambda x1: x1))
 def multiply(x1, x2):
     """Product of each pair of elements.
 
@@ -70,6 +117,7 @@ def _floating_division(key: tuple[Any, ...]) -> Any:
     dunder="__truediv__",
     limit=CHEAP,
     rule=_floating_division,
+    derivative=(lambda x2: 1 / x2, lambda x2, y: -y / x2),
 )
 def divide(x1, x2):
     """Quotient `x1 / x2` of each pair of elements, always floating (integers divide as float64); dividing by 0 gives inf or NaN.
@@ -88,7 +136,9 @@ def _floor_divide(x1: Any, x2: Any) -> Any:
     return np.where(special, np.floor(x1 / x2), out) if special.any() else out
 
 
-@elementwise(dtypes=REAL, numpy="floor_divide", corrected={"f": _floor_divide}, dunder="__floordiv__", limit=SLOW, errors=True)
+@elementwise(
+    dtypes=REAL, numpy="floor_divide", corrected={"f": _floor_divide}, dunder="__floordiv__", limit=SLOW, errors=True, derivative=(0, 0)
+)
 def floor_divide(x1, x2):
     """Largest integer-valued number not above `x1 / x2`, for each pair of elements.
 
@@ -101,7 +151,9 @@ def floor_divide(x1, x2):
     return math.floor_divide(x1, x2)
 
 
-@elementwise(dtypes=REAL, numpy="remainder", dunder="__mod__", limit=SLOW, errors=True)
+@elementwise(
+    dtypes=REAL, numpy="remainder", dunder="__mod__", limit=SLOW, errors=True, derivative=(1, lambda x1, x2: -floor_divide(x1, x2))
+)
 def remainder(x1, x2):
     """Remainder of division, with the sign of `x2` (Python's `%`). Integers modulo 0 give 0.
 
@@ -141,6 +193,7 @@ def _squared(x1: Any, x2: Any) -> Any:
     dunder="__pow__",
     limit=DEAR,
     validate=_no_negative_exponent,
+    derivative=(_by_base, _by_exponent),
 )
 def pow(x1, x2):
     """`x1` to the power `x2`, for each pair of elements. ValueError for an integer to a negative integer power.
@@ -152,7 +205,7 @@ def pow(x1, x2):
     return math.pow(x1, x2)
 
 
-@elementwise(dtypes=NUMERIC, numpy="negative", dunder="__neg__", limit=CHEAP)
+@elementwise(dtypes=NUMERIC, numpy="negative", dunder="__neg__", limit=CHEAP, derivative=-1)
 def negative(x):
     """Each element with its sign changed (unsigned integers wrap around).
 
@@ -163,7 +216,7 @@ def negative(x):
     return -x
 
 
-@elementwise(dtypes=NUMERIC, numpy="positive", dunder="__pos__", limit=CHEAP)
+@elementwise(dtypes=NUMERIC, numpy="positive", dunder="__pos__", limit=CHEAP, derivative=1)
 def positive(x):
     """Each element unchanged, in a new array.
 
@@ -174,7 +227,9 @@ def positive(x):
     return x
 
 
-@elementwise(dtypes=ALL, standard=NUMERIC, numpy="absolute", dunder="__abs__", limit=CHEAP, result=real_of)
+@elementwise(
+    dtypes=ALL, standard=NUMERIC, numpy="absolute", dunder="__abs__", limit=CHEAP, result=real_of, derivative=lambda x: conj(sign(x))
+)
 def abs(x):
     """Magnitude of each element; of complex elements the modulus, as a real array.
 
@@ -197,7 +252,7 @@ def _sign(x: Any) -> Any:
     return out
 
 
-@elementwise(dtypes=NUMERIC, numpy="sign", corrected={"c": _sign}, limit=CHEAP)
+@elementwise(dtypes=NUMERIC, numpy="sign", corrected={"c": _sign}, limit=CHEAP, derivative=Vjp(_sign_vjp))
 def sign(x):
     """-1, 0 or 1 by the sign of each element; x / abs(x) for complex ones, NaN for NaN.
 
@@ -208,7 +263,7 @@ def sign(x):
     return math.sign(x)
 
 
-@elementwise(dtypes=NUMERIC, numpy="square", limit=CHEAP)
+@elementwise(dtypes=NUMERIC, numpy="square", limit=CHEAP, derivative=lambda x: 2 * x)
 def square(x):
     """Each element times itself.
 
@@ -223,7 +278,7 @@ def _reciprocal(x: Any) -> Any:
     return numpy_complex.divide(x.dtype.type(1), x)  # NumPy's reciprocal has other values at 0 and infinity
 
 
-@elementwise(dtypes=FLOATING, numpy="reciprocal", corrected={"c": _reciprocal})
+@elementwise(dtypes=FLOATING, numpy="reciprocal", corrected={"c": _reciprocal}, derivative=lambda y: -(y * y))
 def reciprocal(x):
     """One divided by each element.
 
@@ -237,7 +292,7 @@ def reciprocal(x):
 # ---------------------------------------------------------------------- powers, exponentials, logarithms
 
 
-@elementwise(dtypes=FLOATING, numpy="sqrt", limit=SLOW)
+@elementwise(dtypes=FLOATING, numpy="sqrt", limit=SLOW, derivative=lambda y: 0.5 / y)
 def sqrt(x):
     """Square root of each element; NaN for negative real ones.
 
@@ -248,7 +303,7 @@ def sqrt(x):
     return math.sqrt(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="exp", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="exp", limit=DEAR, derivative=lambda y: y)
 def exp(x):
     """e to the power of each element.
 
@@ -275,7 +330,7 @@ def _expm1(x: Any) -> Any:
     return out.astype(x.dtype, copy=False)
 
 
-@elementwise(dtypes=FLOATING, numpy="expm1", corrected={"c": _expm1}, limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="expm1", corrected={"c": _expm1}, limit=DEAR, derivative=lambda y: y + 1)
 def expm1(x):
     """exp(x) - 1, accurate near 0.
 
@@ -286,7 +341,7 @@ def expm1(x):
     return math.expm1(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="log", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="log", limit=DEAR, derivative=lambda x: 1 / x)
 def log(x):
     """Natural logarithm of each element; -inf for 0, NaN for negative real ones.
 
@@ -310,7 +365,7 @@ def _log1p(z: Any) -> Any:
     return out.astype(z.dtype, copy=False)
 
 
-@elementwise(dtypes=FLOATING, numpy="log1p", corrected={"c": _log1p}, limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="log1p", corrected={"c": _log1p}, limit=DEAR, derivative=lambda x: 1 / (1 + x))
 def log1p(x):
     """log(1 + x), accurate near 0.
 
@@ -321,7 +376,7 @@ def log1p(x):
     return math.log1p(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="log2", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="log2", limit=DEAR, derivative=lambda x: _LOG2_E / x)
 def log2(x):
     """Logarithm to base 2 of each element.
 
@@ -332,7 +387,7 @@ def log2(x):
     return math.log2(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="log10", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="log10", limit=DEAR, derivative=lambda x: _LOG10_E / x)
 def log10(x):
     """Logarithm to base 10 of each element.
 
@@ -343,7 +398,7 @@ def log10(x):
     return math.log10(x)
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="logaddexp", limit=SLOW)
+@elementwise(dtypes=REAL_FLOATING, numpy="logaddexp", limit=SLOW, derivative=(lambda x1, y: exp(x1 - y), lambda x2, y: exp(x2 - y)))
 def logaddexp(x1, x2):
     """log(exp(x1) + exp(x2)) without overflow.
 
@@ -354,7 +409,7 @@ def logaddexp(x1, x2):
     return math.logaddexp(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="hypot", limit=SLOW)
+@elementwise(dtypes=REAL_FLOATING, numpy="hypot", limit=SLOW, derivative=(lambda x1, y: x1 / y, lambda x2, y: x2 / y))
 def hypot(x1, x2):
     """sqrt(x1**2 + x2**2) without overflow.
 
@@ -368,7 +423,7 @@ def hypot(x1, x2):
 # ---------------------------------------------------------------------- trigonometric and hyperbolic (angles in radians)
 
 
-@elementwise(dtypes=FLOATING, numpy="sin", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="sin", limit=DEAR, derivative=lambda x: cos(x))
 def sin(x):
     """Sine of each element, in radians.
 
@@ -379,7 +434,7 @@ def sin(x):
     return math.sin(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="cos", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="cos", limit=DEAR, derivative=lambda x: -sin(x))
 def cos(x):
     """Cosine of each element, in radians.
 
@@ -398,7 +453,7 @@ def _tan(x: Any) -> Any:
     return out
 
 
-@elementwise(dtypes=FLOATING, numpy="tan", corrected={"c": _tan}, limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="tan", corrected={"c": _tan}, limit=DEAR, derivative=lambda y: 1 + y * y)
 def tan(x):
     """Tangent of each element, in radians.
 
@@ -409,7 +464,7 @@ def tan(x):
     return math.tan(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arcsin", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="arcsin", limit=DEAR, derivative=lambda x: 1 / sqrt(1 - x * x))
 def asin(x):
     """Inverse sine, in radians from -pi/2 to pi/2; NaN outside [-1, 1] for real elements.
 
@@ -420,7 +475,7 @@ def asin(x):
     return math.asin(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arccos", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="arccos", limit=DEAR, derivative=lambda x: -1 / sqrt(1 - x * x))
 def acos(x):
     """Inverse cosine, in radians from 0 to pi; NaN outside [-1, 1] for real elements.
 
@@ -431,7 +486,7 @@ def acos(x):
     return math.acos(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arctan", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="arctan", limit=DEAR, derivative=lambda x: 1 / (1 + x * x))
 def atan(x):
     """Inverse tangent, in radians from -pi/2 to pi/2.
 
@@ -442,7 +497,12 @@ def atan(x):
     return math.atan(x)
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="arctan2", limit=SLOW)
+@elementwise(
+    dtypes=REAL_FLOATING,
+    numpy="arctan2",
+    limit=SLOW,
+    derivative=(lambda x1, x2: x2 / (x1 * x1 + x2 * x2), lambda x1, x2: -x1 / (x1 * x1 + x2 * x2)),
+)
 def atan2(x1, x2):
     """Angle of the point (x2, x1) in radians from -pi to pi: the inverse tangent of x1 / x2 in the right quadrant.
 
@@ -453,7 +513,7 @@ def atan2(x1, x2):
     return math.atan2(x1, x2)
 
 
-@elementwise(dtypes=FLOATING, numpy="sinh", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="sinh", limit=DEAR, derivative=lambda x: cosh(x))
 def sinh(x):
     """Hyperbolic sine of each element.
 
@@ -464,7 +524,7 @@ def sinh(x):
     return math.sinh(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="cosh", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="cosh", limit=DEAR, derivative=lambda x: sinh(x))
 def cosh(x):
     """Hyperbolic cosine of each element.
 
@@ -483,7 +543,7 @@ def _tanh(x: Any) -> Any:
     return out
 
 
-@elementwise(dtypes=FLOATING, numpy="tanh", corrected={"c": _tanh}, limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="tanh", corrected={"c": _tanh}, limit=DEAR, derivative=lambda y: 1 - y * y)
 def tanh(x):
     """Hyperbolic tangent of each element.
 
@@ -494,7 +554,7 @@ def tanh(x):
     return math.tanh(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arcsinh", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="arcsinh", limit=DEAR, derivative=lambda x: 1 / sqrt(1 + x * x))
 def asinh(x):
     """Inverse hyperbolic sine of each element.
 
@@ -505,7 +565,7 @@ def asinh(x):
     return math.asinh(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arccosh", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="arccosh", limit=DEAR, derivative=lambda x: 1 / (sqrt(x - 1) * sqrt(x + 1)))
 def acosh(x):
     """Inverse hyperbolic cosine; NaN below 1 for real elements.
 
@@ -516,7 +576,7 @@ def acosh(x):
     return math.acosh(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arctanh", limit=DEAR)
+@elementwise(dtypes=FLOATING, numpy="arctanh", limit=DEAR, derivative=lambda x: 1 / (1 - x * x))
 def atanh(x):
     """Inverse hyperbolic tangent; infinite at -1 and 1, NaN beyond for real elements.
 
@@ -530,7 +590,7 @@ def atanh(x):
 # ---------------------------------------------------------------------- rounding
 
 
-@elementwise(dtypes=REAL, numpy="floor", limit=CHEAP)
+@elementwise(dtypes=REAL, numpy="floor", limit=CHEAP, derivative=0)
 def floor(x):
     """Largest integer-valued number not above each element; integers unchanged.
 
@@ -541,7 +601,7 @@ def floor(x):
     return math.floor(x)
 
 
-@elementwise(dtypes=REAL, numpy="ceil", limit=CHEAP)
+@elementwise(dtypes=REAL, numpy="ceil", limit=CHEAP, derivative=0)
 def ceil(x):
     """Smallest integer-valued number not below each element; integers unchanged.
 
@@ -552,7 +612,7 @@ def ceil(x):
     return math.ceil(x)
 
 
-@elementwise(dtypes=REAL, numpy="trunc", limit=CHEAP)
+@elementwise(dtypes=REAL, numpy="trunc", limit=CHEAP, derivative=0)
 def trunc(x):
     """Each element rounded towards zero; integers unchanged.
 
@@ -567,7 +627,7 @@ def _same(x: Any) -> Any:
     return x.copy()
 
 
-@elementwise(dtypes=NUMERIC, numpy="rint", corrected={"i": _same, "u": _same}, limit=CHEAP)
+@elementwise(dtypes=NUMERIC, numpy="rint", corrected={"i": _same, "u": _same}, limit=CHEAP, derivative=0)
 def round(x):
     """Each element rounded to the nearest integer-valued number, halves to even; complex parts apart.
 
@@ -581,7 +641,7 @@ def round(x):
 # ---------------------------------------------------------------------- bits and signs
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="copysign", limit=CHEAP)
+@elementwise(dtypes=REAL_FLOATING, numpy="copysign", limit=CHEAP, derivative=(lambda x1, x2: sign(x1) * copysign(1.0, x2), 0))
 def copysign(x1, x2):
     """The magnitude of x1 with the sign of x2 (that of zeros and NaN included).
 
@@ -592,7 +652,7 @@ def copysign(x1, x2):
     return math.copysign(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="nextafter", limit=CHEAP)
+@elementwise(dtypes=REAL_FLOATING, numpy="nextafter", limit=CHEAP, derivative=(1, 0))
 def nextafter(x1, x2):
     """The next representable number after x1 towards x2.
 
@@ -766,7 +826,13 @@ def greater_equal(x1, x2):
     return x1 >= x2
 
 
-@elementwise(dtypes=_REAL_OR_BOOL, standard=REAL, numpy="maximum", limit=CHEAP)
+@elementwise(
+    dtypes=_REAL_OR_BOOL,
+    standard=REAL,
+    numpy="maximum",
+    limit=CHEAP,
+    derivative=(lambda x1, x2: _share(x1, x2), lambda x1, x2: _share(x2, x1)),
+)
 def maximum(x1, x2):
     """The larger of each pair of elements; NaN if either is NaN.
 
@@ -777,7 +843,13 @@ def maximum(x1, x2):
     return math.maximum(x1, x2)
 
 
-@elementwise(dtypes=_REAL_OR_BOOL, standard=REAL, numpy="minimum", limit=CHEAP)
+@elementwise(
+    dtypes=_REAL_OR_BOOL,
+    standard=REAL,
+    numpy="minimum",
+    limit=CHEAP,
+    derivative=(lambda x1, x2: _share(x2, x1), lambda x1, x2: _share(x1, x2)),
+)
 def minimum(x1, x2):
     """The smaller of each pair of elements; NaN if either is NaN.
 
@@ -871,7 +943,7 @@ def isnan(x):
 # ---------------------------------------------------------------------- complex parts
 
 
-@elementwise(dtypes=NUMERIC, numpy="conjugate", limit=CHEAP)
+@elementwise(dtypes=NUMERIC, numpy="conjugate", limit=CHEAP, derivative=Vjp(lambda g: conj(g), linear="all"))
 def conj(x):
     """Complex conjugate of each element; real elements unchanged.
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from . import _array
 from ._array import Array
 from ._config import is_strict
 from ._operands import lift
 from ._ops import engine
 from ._selection import gathers, take_items
 from ._strides import axis_of, broadcast_shape
-from .creation import asarray, broadcast_to
+from .creation import asarray, broadcast_to, zeros
 
 
 def _indices(indices: Any, where: str) -> Array:
@@ -46,7 +47,14 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Array:
     return taken(x, index, axis=axis_of(axis, x.ndim))
 
 
-@engine
+def _put_back(g: Array, shape: tuple[int, ...], indices: Array, axis: int) -> Array:
+    """Zeros with `g` added at the places it was taken from."""
+    out = zeros(shape, dtype=g.dtype)
+    _array.accumulate(out, g, (slice(None),) * axis + (_array.value(indices),))
+    return out
+
+
+@engine(vjp=(_put_back, 0), linear="all")
 def taken(x: Any, indices: Any, *, axis: int) -> Any:
     """Elements of an axis by integer indices."""
     if indices.size and x.shape[axis] == 0:
@@ -77,7 +85,16 @@ def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Array:
     )
 
 
-@engine
+def _put_back_along(g: Array, shape: tuple[int, ...], indices: Array, axis: int) -> Array:
+    """Zeros with `g` added at the places of each line that it was taken from."""
+    out = zeros(shape, dtype=g.dtype)
+    places = np.indices(indices.shape, sparse=True)
+    key = tuple([_array.value(indices) if i == axis else place for i, place in enumerate(places)])
+    _array.accumulate(out, g, key)
+    return out
+
+
+@engine(vjp=(_put_back_along, 0), linear="all")
 def taken_along(x: Any, indices: Any, *, axis: int) -> Any:
     """Elements of each line by the indices of the same line."""
     if gathers(indices.size, x.itemsize):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _strides
+from . import _array, _strides
 from ._array import Array, window
 from ._config import is_strict
 from ._dtypes import COMPLEX, dtype_of, promote, standard_promotion
@@ -223,7 +223,15 @@ def _alike(arrays: Any, axis: int) -> bool:
 _joining: Any = None
 
 
-@engine
+def _split_again(g: Array, shapes: Sequence[tuple[int, ...]], axis: int) -> list[Array]:
+    ends, total = [], 0
+    for shape in shapes[:-1]:
+        total += shape[axis]
+        ends.append(total)
+    return split_at(g, axis, ends)
+
+
+@engine(vjp=_split_again, linear="all")
 def join(*arrays: Any, axis: int, dtype: Any) -> Any:
     """Arrays joined along an axis, converted to one dtype."""
     global _joining
@@ -345,7 +353,23 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Array:
     return repeat_by(x, axis=a, repeats=repeats)
 
 
-@engine
+def _fold_repeated(g: Array, shapes: Sequence[tuple[int, ...]], axis: int, repeats: int | None, operands: Sequence[Array]) -> list[Any]:
+    shape = shapes[0]
+    if repeats is not None:
+        apart = reshape(g, (*shape[: axis + 1], repeats, *shape[axis + 1 :]))
+        return [_array.xp.sum(apart, axis=axis + 1)]
+    out = _array.xp.zeros(shape, dtype=g.dtype)
+    counts = operands[1]
+    places = repeat_by(_array.xp.arange(shape[axis]), counts, axis=0)
+    _array.accumulate(permute_dims(out, _first(axis, out.ndim)), permute_dims(g, _first(axis, g.ndim)), (_array.value(places),))
+    return [out, None]
+
+
+def _first(axis: int, ndim: int) -> tuple[int, ...]:
+    return (axis, *[i for i in range(ndim) if i != axis])
+
+
+@engine(vjp=_fold_repeated, linear="all")
 def repeat_by(x: Any, *counts: Any, axis: int, repeats: int | None = None) -> Any:
     """Elements repeated, all `repeats` times or by one count each."""
     if counts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ._config import config, is_strict
 from ._dtypes import ALL, COMPLEX, REAL, int64
 from ._dtypes import bool as bool_
 from ._operands import common, lift, promised
-from ._ops import SLOW, elementwise, engine
+from ._ops import SLOW, Vjp, elementwise, engine
 from ._strides import axes_of, axis_of
 from .elementwise import not_equal
 from .manipulation import reshape
@@ -152,6 +153,9 @@ def places(x1: Any, x2: Any, *, side: str) -> Any:
     return np.asarray(np.searchsorted(x1, x2, "right" if side == "right" else "left"), np.int64)
 
 
+_WHERE = Vjp((0, lambda g, condition: where(condition, g, 0), lambda g, condition: where(condition, 0, g)), linear="all")
+
+
 def _where_rule(key: tuple[Any, ...]) -> Any:
     d = common(key[1:])
     return (bool_, d, d), (d,)
@@ -161,9 +165,23 @@ def _choose(condition: Any, x1: Any, x2: Any) -> Any:
     return np.where(condition, x1, x2)
 
 
-@elementwise(dtypes=ALL, numpy=_choose, limit=SLOW, rule=_where_rule, promotes=False)
+def _or_positions(choose: Any) -> Any:
+    """`where` with one operand, as NumPy has it beside the standard."""
+
+    @functools.wraps(choose)
+    def where(condition: Any, /, *operands: Any) -> Any:
+        return choose(condition, *operands) if operands or is_strict() else nonzero(condition)
+
+    choose.op.function = where
+    return where
+
+
+@_or_positions
+@elementwise(dtypes=ALL, numpy=_choose, limit=SLOW, rule=_where_rule, promotes=False, derivative=_WHERE)
 def where(condition, x1, x2):
     """Elements of `x1` where the condition is true (non-zero), of `x2` elsewhere; all three broadcast.
+
+    With a condition alone, the indices of its true elements: `nonzero(condition)`.
 
     >>> import mtarray as xp
     >>> xp.where(xp.asarray([True, False]), xp.asarray([1, 2]), 0)

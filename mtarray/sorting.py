@@ -12,6 +12,7 @@ from ._dtypes import REAL
 from ._operands import lift, promised
 from ._ops import engine
 from ._strides import axis_of
+from .indexing import take_along_axis
 
 # Elements from which our kernels are faster than NumPy's vectorised sorts (two cores with AVX-512).
 _ROW = 250_000  # one row of 4- or 8-byte elements
@@ -40,7 +41,13 @@ def sort(x: Any, /, axis: int | None = -1, *, descending: bool = False, stable: 
     return sorted_along(x, axis=a, descending=bool(descending), stable=bool(stable))
 
 
-@engine
+def _unsort(g: Array, x: Array, axis: int, descending: bool, stable: bool) -> Array:
+    """The cotangent of each element stands where the element went."""
+    order = order_along(x, axis=axis, descending=descending, stable=True)
+    return take_along_axis(g, order_along(order, axis=axis, descending=False, stable=True), axis=axis)
+
+
+@engine(vjp=_unsort)
 def sorted_along(x: Any, *, axis: int, descending: bool, stable: bool) -> Any:
     """Elements in order along an axis."""
     one = x.size == x.shape[axis]

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from . import _array
 from ._array import Array
 from ._dtypes import ALL, COMPLEX, FLOATING, NUMERIC, REAL, REAL_FLOATING, float64, real_of
 from ._dtypes import bool as bool_
 from ._operands import lift, promised
-from ._ops import engine, reduction, scan, wide
-from ._strides import axes_of
+from ._ops import Vjp, engine, reduction, scan, wide
+from ._strides import axes_of, inverse_permutation
 from .elementwise import divide, sqrt
 
 math: Any = _math
@@ -23,7 +24,69 @@ _ORDERED = (bool_, *REAL)
 # The limits below are in elements: a launch costs 1 to 2 us, in which NumPy sums 10k numbers but takes the maximum of 50k.
 
 
-@reduction(identity=0, dtypes=ALL, standard=NUMERIC, numpy="add", accumulate=wide, limit=1 << 13)
+# ---------------------------------------------------------------------- derivatives
+
+
+def _among_ties(x: Array, y: Array, axes: tuple[int, ...]) -> Array:
+    """What each element has of the extreme: equal elements share it."""
+    chosen = ((x == y) | ((x != x) & (y != y))).astype(x.dtype)
+    return chosen / sum(chosen, axis=axes, keepdims=True)
+
+
+def _other_factors(x: Array, axes: tuple[int, ...]) -> Array:
+    """For each element the product of the others along `axes`, whether there are zeros or not."""
+    xp = _array.xp
+    if not axes:
+        return xp.ones_like(x)
+    order = (*[i for i in range(x.ndim) if i not in axes], *axes)
+    lines = xp.permute_dims(x, order)
+    shape = lines.shape
+    lines = xp.reshape(lines, (*shape[: x.ndim - len(axes)], _prod(shape[x.ndim - len(axes) :])))
+    before = _products_before(lines, -1)
+    after = xp.flip(_products_before(xp.flip(lines, axis=-1), -1), axis=-1)
+    return xp.permute_dims(xp.reshape(before * after, shape), inverse_permutation(order))
+
+
+def _products_before(x: Array, axis: int) -> Array:
+    """Running products without the element itself."""
+    every = cumulative_prod(x, axis=axis, include_initial=True)
+    return every[_along(every, axis, slice(None, -1))]
+
+
+def _along(x: Array, axis: int, part: slice) -> tuple[slice, ...]:
+    return (slice(None),) * (axis % x.ndim) + (part,)
+
+
+def _sum_from(g: Array, axis: int, include_initial: bool) -> Array:
+    """Sums from each element to the end."""
+    if include_initial:
+        g = g[_along(g, axis, slice(1, None))]
+    flip = _array.xp.flip
+    return flip(cumulative_sum(flip(g, axis=axis), axis=axis), axis=axis)
+
+
+def _product_from(g: Array, x: Array, axis: int, include_initial: bool) -> Array:
+    """The cotangent of running products: what comes before an element, times the sum of all that comes after it."""
+    xp = _array.xp
+    if include_initial:
+        g = g[_along(g, axis, slice(1, None))]
+    factors = xp.conj(x)
+    if not bool(xp.any(x == 0)):
+        return _sum_from(g * cumulative_prod(factors, axis=axis), axis, False) / factors
+    # s[i] = g[i] + x[i + 1] s[i + 1], by doubling, since nothing can be divided by 0.
+    n = x.shape[axis]
+    head, tail = _along(x, axis, slice(1, None)), _along(x, axis, slice(-1, None))
+    s, c = g, xp.concat([factors[head], xp.zeros_like(factors[tail])], axis=axis)
+    step = 1
+    while step < n:
+        near, far, rest = (_along(x, axis, part) for part in (slice(None, -step), slice(step, None), slice(-step, None)))
+        s = xp.concat([s[near] + c[near] * s[far], s[rest]], axis=axis)
+        c = xp.concat([c[near] * c[far], xp.zeros_like(c[rest])], axis=axis)
+        step *= 2
+    return _products_before(factors, axis) * s
+
+
+@reduction(identity=0, dtypes=ALL, standard=NUMERIC, numpy="add", accumulate=wide, limit=1 << 13, derivative=1)
 def sum(a, b):
     """Sum of elements along `axis` (an int, a tuple, or None for all).
 
@@ -36,7 +99,7 @@ def sum(a, b):
     return a + b
 
 
-@reduction(identity=1, dtypes=ALL, standard=NUMERIC, numpy="multiply", accumulate=wide, limit=1 << 14)
+@reduction(identity=1, dtypes=ALL, standard=NUMERIC, numpy="multiply", accumulate=wide, limit=1 << 14, derivative=_other_factors)
 def prod(a, b):
     """Product of elements along `axis` (an int, a tuple, or None for all).
 
@@ -49,7 +112,7 @@ def prod(a, b):
     return a * b
 
 
-@reduction(identity=None, dtypes=_ORDERED, standard=REAL, numpy="maximum", limit=1 << 17, limits={"f": 1 << 16})
+@reduction(identity=None, dtypes=_ORDERED, standard=REAL, numpy="maximum", limit=1 << 17, limits={"f": 1 << 16}, derivative=_among_ties)
 def max(a, b):
     """Largest element along `axis` (an int, a tuple, or None for all); NaN if there is one. ValueError for no elements.
 
@@ -60,7 +123,7 @@ def max(a, b):
     return math.maximum(a, b)
 
 
-@reduction(identity=None, dtypes=_ORDERED, standard=REAL, numpy="minimum", limit=1 << 17, limits={"f": 1 << 16})
+@reduction(identity=None, dtypes=_ORDERED, standard=REAL, numpy="minimum", limit=1 << 17, limits={"f": 1 << 16}, derivative=_among_ties)
 def min(a, b):
     """Smallest element along `axis` (an int, a tuple, or None for all); NaN if there is one. ValueError for no elements.
 
@@ -71,7 +134,7 @@ def min(a, b):
     return math.minimum(a, b)
 
 
-@scan(identity=0, dtypes=ALL, standard=NUMERIC, numpy="add")
+@scan(identity=0, dtypes=ALL, standard=NUMERIC, numpy="add", derivative=Vjp(_sum_from, linear="all"))
 def cumulative_sum(a, b):
     """Running sums along `axis` (needed for more than one dimension).
 
@@ -84,7 +147,7 @@ def cumulative_sum(a, b):
     return a + b
 
 
-@scan(identity=1, dtypes=ALL, standard=NUMERIC, numpy="multiply")
+@scan(identity=1, dtypes=ALL, standard=NUMERIC, numpy="multiply", derivative=Vjp(_product_from))
 def cumulative_prod(a, b):
     """Running products along `axis` (needed for more than one dimension).
 
@@ -131,10 +194,16 @@ def var(x: Any, /, axis: Any = None, correction: float = 0.0, keepdims: bool = F
     return out
 
 
+def _variance_vjp(g: Array, x: Array, axes: tuple[int, ...], correction: float) -> Array:
+    count = _prod([x.shape[a] for a in axes])
+    apart = x - mean(x, axis=axes, keepdims=True)
+    return apart * (2.0 / _floor(count - correction) if count > correction else _math.nan) * _array.xp.expand_dims(g, axes)
+
+
 _VARIANCE = 1 << 13  # elements from which one pass of a kernel beats NumPy's four
 
 
-@engine
+@engine(vjp=_variance_vjp)
 def variance(x: Any, *, axes: tuple[int, ...], correction: float) -> Any:
     """Variance over axes, which the result does not have."""
     d = real_of(x.dtype) if x.dtype in FLOATING else float64

@@ -1,11 +1,15 @@
 """Derivatives of anything written in mtarray: functional transforms and the imperative style over one tape."""
 
+from .checks import central_difference, check_grads
 from .custom import checkpoint, custom_jvp, custom_vjp
+from .drawing import depends, draw
+from .nans import NonFiniteError, trace_nans
 from .sweep import FreedError, NoDerivativeError
 from .tape import no_grad
 from .transforms import grad, hessian, hvp, jacfwd, jacobian, jacrev, jvp, linearize, stop_gradient, value_and_grad, vjp
 
 __all__ = [
-    "FreedError", "NoDerivativeError", "checkpoint", "custom_jvp", "custom_vjp", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev",
-    "jvp", "linearize", "no_grad", "stop_gradient", "value_and_grad", "vjp",
+    "FreedError", "NoDerivativeError", "NonFiniteError", "central_difference", "check_grads", "checkpoint", "custom_jvp", "custom_vjp",
+    "depends", "draw", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "no_grad", "stop_gradient",
+    "trace_nans", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -63,6 +63,8 @@ def _step(
             return push([zeros(x._shape, x._dtype) if t is None else t for x, t in zip(xs, ts)], ys, xs)
 
         attach(tuple(xs), tuple(ys), forward, OPAQUE)
+    if tape.watch is not None and xs:
+        tape.watch(OPAQUE, tuple(xs), tuple(ys))
     return ys
 
 
@@ -97,7 +99,9 @@ class _Call:
             return [leaves[i] for i in self.at]
         if len(leaves) == len(self.at):
             return list(leaves)
-        raise ValueError(f"{where}: the rule returned {len(leaves)} arrays for {len(self.leaves)} arguments; return one for each (None: none)")
+        raise ValueError(
+            f"{where}: the rule returned {len(leaves)} arrays for {len(self.leaves)} arguments; return one for each (None: none)"
+        )
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,7 +132,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def custom_vjp(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: give a function its reverse rule: rule(g, y, *args) returns the cotangent of each argument (a tuple where there are several).
+    """Decorator: give a function its reverse rule: rule(g, y, *args) returns the cotangent of the argument, or a tuple of one for each.
 
     g: cotangent of the result y, built like it. The rule is array code, so it is differentiated for higher orders; forward mode is derived
     from it.

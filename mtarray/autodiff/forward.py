@@ -40,7 +40,7 @@ def transforms(xs: Iterable[Any], active: int) -> list[Transform]:
         for x in xs
         if x.__class__ is Array and x._storage.node is not None and x._storage.node.tan
         for T in x._storage.node.tan
-        if T.bit & active
+        if T.bit & active and not T.done
     }
     return sorted(found, key=lambda T: T.serial)
 
@@ -93,7 +93,7 @@ def tangents_of(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
     if rules.missing:
         raise NoDerivativeError(f"{op.name} has no derivative; take x.detach() before it if it is meant as a constant")
     if rules.linear == "all":
-        filled = [_zero_like(x) if t is None else t for x, t in zip(inputs, ts)]
+        filled = [x if rules.constant(i) else _zero_like(x) if t is None else t for i, (x, t) in enumerate(zip(inputs, ts))]
         return _outputs(_call(op, tuple(filled), static))
     if rules.linear == "each":
         total: Any = None
@@ -106,10 +106,10 @@ def tangents_of(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
         return _transposed(op, inputs, outputs, static, ts)
     total = None
     for i, t in enumerate(ts):
-        if t is None:
+        if t is None or rules.constant(i):
             continue
         if rules.each[i] is None:
-            raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is meant as a constant")
+            raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is a constant")
         d = _partial(rules, i, t, inputs, outputs[0], static)
         total = d if total is None else total + d
     return (total,)
@@ -140,8 +140,10 @@ def _call(op: Any, arrays: tuple[Any, ...], static: Any) -> Any:
 
     if op.kind == "engine":
         return _dispatch.engine(op, arrays, static)
+    if op.kind == "elementwise":
+        return op.function(*arrays)
     (x,) = arrays
-    return _fold.scan(op, x, static["axis"], x._dtype, static["include_initial"] and op.identity == 0)
+    return _fold.scan(op, x, static["axis"], x._dtype, static["include_initial"])
 
 
 def _outputs(y: Any) -> Any:
@@ -153,7 +155,7 @@ def _zero_like(x: Any) -> Any:
 
 
 def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any, ts: list[Any]) -> Any:
-    """The tangents of an op that declares only its vjp: that is linear in the cotangent u, so its own vjp at the tangents is what is sought."""
+    """The tangents of an op that declares only its vjp: that is linear in the cotangent u, so its own vjp at them is what is sought."""
     from .transforms import watch_values
 
     T = Transform()
@@ -163,7 +165,8 @@ def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
     rest = iter(watched)
     us = [None if u is None else next(rest) for u in us]
     g = us[0] if len(outputs) == 1 else us
-    values = {n: x for n, x in zip(rules.operands, inputs)} | {"g": g, "y": outputs[0] if len(outputs) == 1 else outputs} | (static or {})
+    values: dict[str, Any] = dict(zip(rules.operands, inputs)) | rules.static | (static or {})
+    values.update(g=g, y=outputs[0] if len(outputs) == 1 else outputs, operands=inputs)
     seeds = []
     if rules.joint is not None:
         rule, names = rules.joint
@@ -171,10 +174,10 @@ def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
         seeds = [(w, t) for w, t in zip(rule(*[values[n] for n in names]), ts) if t is not None and w is not None]
     else:
         for i, t in enumerate(ts):
-            if t is None:
+            if t is None or rules.constant(i):
                 continue
             if rules.each[i] is None:
-                raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is meant as a constant")
+                raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is a constant")
             rule, names = rules.each[i]
             values["shape"] = inputs[i]._shape
             w = rule(*[values[n] for n in names])
@@ -193,7 +196,7 @@ def push_write(node: Any, x: Array, item: Array | None, key: Any, add: bool) -> 
     active = local.active
     storage = x._storage
     before = storage.node
-    had = list(before.tan) if before is not None and before.tan else []
+    had: list[Transform] = [T for T in before.tan if not T.done] if before is not None and before.tan else []
     given = transforms((item,), active)
     node.tan = {}
     for T in sorted({*had, *given}, key=lambda T: T.serial):

@@ -14,14 +14,15 @@ class Rules:
     kind: "partials" (elementwise: one partial derivative for each operand), "fold" (a reduction: the partial derivative by each element)
         or "vjps" (functions from the result's cotangent to the operands').
     each: for each operand (rule, names): a number or a function, and the names of the parameters it takes; None where there is none.
-    operands: names of the array operands. joint: the one rule that serves all operands and returns a sequence, if that is how it is.
+    operands: names of the array operands; static: static parameters, with their defaults. joint: the one rule that serves all operands
+        and returns a sequence, if that is how it is.
     flat: whether there is nothing to record, since the derivative is 0 everywhere. missing: whether there is none.
     linear: "all" if the op is linear in its operands together, "each" if in each apart, None if not.
     """
 
     __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "_saves")
 
-    def __init__(self, op: Op, kind: str, operands: tuple[str, ...], given: Any, linear: str | None = None, static: tuple[str, ...] = ()) -> None:
+    def __init__(self, op: Op, kind: str, operands: tuple[str, ...], given: Any, linear: str | None, static: dict[str, Any]) -> None:
         self.kind = kind
         self.operands = operands
         self.static = static
@@ -39,18 +40,26 @@ class Rules:
             self.joint, self.each = (self.each[0] if self.each else None), ()
         elif len(self.each) != len(operands):
             raise TypeError(f"{op.name}: {len(self.each)} derivatives are declared for the operands {', '.join(operands)}")
-        known = {*operands, *static, "y", "g", "shape", "shapes", "dtypes", "axes"}
+        known = {*operands, *static, "y", "g", "shape", "axes"}
         for rule in self.each:
             if rule is not None and not known.issuperset(rule[1]):
                 raise TypeError(f"{op.name}: its derivative takes {', '.join(rule[1])}; known are {', '.join(sorted(known))}")
+
+    def constant(self, i: int) -> bool:
+        """Whether the op's derivative by operand i is 0."""
+        rule = self.each[i] if self.each else None
+        return rule is not None and not callable(rule[0]) and rule[0] == 0
 
     def saves(self, tracked: int, count: int) -> tuple[bool, tuple[bool, ...]]:
         """Whether the result, and which of the `count` operands, are needed when those of the bits `tracked` are differentiated by."""
         hit = self._saves.get((tracked, count))
         if hit is None:
             needed = {n for i, rule in enumerate(self.each) if rule is not None and tracked >> i & 1 for n in rule[1]}
-            names = self.operands if self.joint is None else ("",) * count
-            hit = self._saves[tracked, count] = ("y" in needed, tuple([n in needed for n in names]))
+            if self.joint is not None:
+                kept = ("operands" in self.joint[1],) * count
+            else:
+                kept = tuple([n in needed for n in self.operands])
+            hit = self._saves[tracked, count] = ("y" in needed, kept)
         return hit
 
 
@@ -69,20 +78,20 @@ def rules_of(op: Op) -> Rules:
 def _make(op: Op) -> Rules:
     derivative: Any = getattr(op, "derivative", None)
     if isinstance(op, Engine):
-        operands, static = [], []
+        operands, static = [], {}
         for p in inspect.signature(op.implementation).parameters.values():
             if p.kind is p.KEYWORD_ONLY:
-                static.append(p.name)
+                static[p.name] = None if p.default is p.empty else p.default
             else:
                 operands.append(("*" if p.kind is p.VAR_POSITIONAL else "") + p.name)
     elif isinstance(op, Elementwise):
-        operands, static = list(op.parameters), []
+        operands, static = list(op.parameters), {}
     else:
-        operands, static = ["x"], ["axis", "include_initial"] if op.kind == "scan" else ["axes", "keepdims"]
+        operands, static = ["x"], dict.fromkeys(["axis", "include_initial"] if op.kind == "scan" else ["axes", "keepdims"])
     if isinstance(derivative, Vjp):
-        return Rules(op, "vjps", tuple(operands), derivative.rule, derivative.linear, tuple(static))
+        return Rules(op, "vjps", tuple(operands), derivative.rule, derivative.linear, static)
     if derivative is None and not isinstance(op, Engine) and op.section.partition(".")[0] != "mtarray":
         from .deriving import derive  # of users' ops, from their source
 
         derivative = derive(op)
-    return Rules(op, "fold" if isinstance(op, Reduction) else "partials", tuple(operands), derivative, None, tuple(static))
+    return Rules(op, "fold" if isinstance(op, Reduction) else "partials", tuple(operands), derivative, None, static)

@@ -60,7 +60,7 @@ class _Sweep:
                 node = heappop(self.heap)[1]
                 g, owned = self.cotangents.pop(node)
                 self.visit(node, g, owned)
-                g = None
+                del g
         return self.found
 
     def visit(self, node: Node, g: Any, owned: bool) -> None:
@@ -77,8 +77,8 @@ class _Sweep:
             return
         if node.ins is None:
             raise FreedError(
-                f"backward: the values saved for {node.op.name} were freed by an earlier backward pass; pass retain_graph=True to that one, "
-                "or compute the result again"
+                f"backward: the values saved for {node.op.name} were freed by an earlier backward pass; pass retain_graph=True to that "
+                "one, or compute the result again"
             )
         wanted = [e.__class__ is tuple and e[0] is not None and bool(e[0].mask & self.bit) and e[0].order >= self.floor for e in node.ins]
         if any(wanted):
@@ -185,13 +185,11 @@ class _Sweep:
                     self.give(edge, settled(d, edge), False)
             return
         for i, w in enumerate(wanted):
-            if not w:
+            if not w or rules.constant(i):
                 continue
             chosen = rules.each[i]
             if chosen is None:
-                raise NoDerivativeError(
-                    f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is meant as a constant"
-                )
+                raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is a constant")
             edge = ins[i]
             if rules.kind == "vjps":
                 rule, names = chosen
@@ -228,11 +226,13 @@ class _Saved:
         elif name in rules.operands:
             edge = node.ins[rules.operands.index(name)]
             x = restore(edge) if edge.__class__ is tuple else edge
+        elif name == "operands":
+            x = [restore(e) if e.__class__ is tuple else e for e in node.ins]
         elif name == "axes":
             axes = node.static["axes"]
             x = tuple(range(len(node.ins[0][3]))) if axes is None else axes
         else:
-            x = node.static[name]
+            x = (node.static or {}).get(name, rules.static.get(name))
         self.values[name] = x
         return x
 
@@ -261,7 +261,10 @@ def _memory_shape(shape: Any, strides: Any) -> Any:
 
 def _seen_as(node: Node, g: Array) -> Array:
     """The cotangent of a node's memory in the shape of its result."""
-    return g if node.view is None else view_on(g._storage, *node.view, 0, node.dtype)
+    if node.view is None:
+        return g
+    shape, strides = node.view
+    return view_on(g._storage, shape, strides, 0, node.dtype)
 
 
 def expand(g: Array, axes: Any, keepdims: bool, shape: tuple[int, ...]) -> Array:

@@ -62,9 +62,9 @@ def no_grad() -> Any:
 
 
 class Transform:
-    """A differentiation in progress (one grad, vjp or jvp). Its bit marks what depends on it."""
+    """A differentiation in progress (one grad, vjp or jvp). Its bit marks what depends on it. done: no more tangents are wanted of it."""
 
-    __slots__ = ("bit", "outer", "serial")
+    __slots__ = ("bit", "outer", "serial", "done")
 
     def __init__(self) -> None:
         global _live
@@ -74,6 +74,7 @@ class Transform:
             self.outer = _live & local.active
             _live |= self.bit
             self.serial = _order()
+            self.done = False
 
     def __del__(self) -> None:
         global _live
@@ -113,8 +114,8 @@ class Node:
         self.ins = ins
 
 
-# An edge is (node, saved, dtype, shape, strides, offset): a window on the content that `node` names. strides None: the whole of it in C order.
-# saved: what the derivative needs of it, see `save`.
+# An edge is (node, saved, dtype, shape, strides, offset): a window on the content that `node` names; strides None: the whole of it in C
+# order. saved: what the derivative needs of it, see `save`.
 Edge = tuple[Any, Any, Any, Any, Any, int]
 
 
@@ -132,7 +133,7 @@ class Marker:
 
 LEAF, INPUT, COPY, WRITE, SELECT, OPAQUE = (Marker(n) for n in ("leaf", "input", "copy", "write", "select", "function"))
 
-# Set by `nans`: called after every recording with (op, inputs, outputs).
+# Set by `nans`: called after every recording with (op, inputs, outputs), and of a write with the elements that were replaced.
 watch: Callable[..., None] | None = None
 
 
@@ -199,7 +200,7 @@ _BYTES = np.dtype(np.uint8)
 
 
 def _seen(node: Node) -> bool:
-    return bool(node.mask & local.active or node.tan)
+    return bool(node.mask & local.active) or (node.tan is not None and not all(T.done for T in node.tan))
 
 
 def _linked(elements: Any, edge: Edge) -> Array:
@@ -208,7 +209,8 @@ def _linked(elements: Any, edge: Edge) -> Array:
     x = fresh(np.array(elements, order="C"))
     n = x._storage.node = Node(COPY, node.mask & local.active, None, shape, dtype, ((node, None, dtype, shape, strides, offset),))
     if node.tan:
-        contents = {T: view_on(t._storage, shape, _strides.contiguous(shape) if strides is None else strides, offset, dtype) for T, t in node.tan.items()}
+        steps = _strides.contiguous(shape) if strides is None else strides
+        contents = {T: view_on(t._storage, shape, steps, offset, dtype) for T, t in node.tan.items() if not T.done}
         n.tan = {T: copy(t) for T, t in contents.items() if T.bit & local.active}
     return x
 
@@ -332,12 +334,13 @@ def record_parts(op: Any, mask: int, static: Any, ins: Any, outputs: tuple[Array
 
 def _finish(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any) -> None:
     """The rest of recording: tangents, and what watches."""
-    if any(x.__class__ is Array and x._storage.node is not None and x._storage.node.tan for x in inputs):
+    floating = any(y._dtype.kind in "fc" for y in outputs)
+    if floating and any(x.__class__ is Array and x._storage.node is not None and x._storage.node.tan for x in inputs):
         from .forward import push
 
         push(op, inputs, outputs, static)
     if watch is not None:
-        watch(op.name, inputs, outputs)
+        watch(op, inputs, outputs)
 
 
 def record_copy(x: Array, out: Array) -> None:
@@ -406,7 +409,8 @@ def written(x: Array, item: Array | None, key: Any, add: bool) -> None:
     if relabel:
         _releaf(storage, before)
     if watch is not None:
-        watch("assignment", () if item is None else (item,), (x,))
+        replaced = item is not None and not add  # a constant was not made; of a sum the terms are gone
+        watch(WRITE, (item,) if replaced else (), (x,), value(x)[() if key is None else key] if replaced else np.empty(0))
 
 
 def overwritten(x: Array) -> None:
@@ -430,7 +434,7 @@ def _releaf(storage: Storage, former: Node) -> None:
 
 def is_tracked(node: Node) -> bool:
     """Whether a derivative in progress, or a later `backward`, may ask for what depends on this content."""
-    return bool((node.mask & _live & local.active) or node.tan)
+    return bool(node.mask & _live & local.active) or (node.tan is not None and not all(T.done for T in node.tan))
 
 
 _dispatch.record = record

@@ -56,7 +56,9 @@ def _number(y: Any, where: str) -> Array:
     if prod(y._shape) != 1:
         raise ValueError(f"{where}: the function must return one number, and returned shape {y._shape}; sum it, or use jacobian or vjp")
     if y._dtype.kind == "c":
-        raise TypeError(f"{where}: the function returned {y._dtype}, whose derivative is no gradient; return its real part or abs, or use vjp")
+        raise TypeError(
+            f"{where}: the function returned {y._dtype}, whose derivative is no gradient; return its real part or abs, or use vjp"
+        )
     if y._dtype.kind != "f":
         raise TypeError(f"{where}: the function returned {y._dtype}, which has no derivative")
     return y
@@ -83,7 +85,7 @@ def _leaving(y: Any, T: Transform) -> Any:
     if y.__class__ is not Array:
         return y
     node = y._storage.node
-    if node is None or node.mask & ~T.bit & live() or node.tan:
+    if node is None or node.mask & ~T.bit & live() or (node.tan and not all(k.done for k in node.tan)):
         return y
     return snapshot(y)
 
@@ -186,7 +188,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """f(*primals), and its pullback: from a cotangent, built like the result, to a tuple of cotangents of the arguments. It may be called often.
+    """f(*primals), and its pullback: from a cotangent, built like the result, to a tuple of the arguments' cotangents, as often as called.
 
     >>> import mtarray as xp
     >>> y, pullback = xp.autodiff.vjp(xp.multiply, xp.asarray([1.0, 2.0]), xp.asarray([3.0, 4.0]))
@@ -225,7 +227,7 @@ def _result(y: Any, where: str) -> Array:
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
-    """f(*primals), and its derivative there in the direction `tangents` (built like the primals), computed along with it: (y, dy), built alike.
+    """f(*primals), and its derivative in the direction `tangents` (built like the primals), computed along with it: (y, dy), built alike.
 
     With `has_aux`, f returns a pair, and the result is (y, dy, aux).
 
@@ -257,6 +259,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     del x, t, v, node
     out = f(*build(inputs))
     del inputs
+    T.done = True
     aux = None
     if has_aux:
         out, aux = out
@@ -266,25 +269,22 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     for y in ys:
         t = tangent(y, T)
         dys.append(zeros(y._shape, y._dtype if y._dtype.kind in "fc" else np.dtype(np.float64)) if t is None else copy(t))
-    result = build([_untangled(y, T) for y in ys]), build(dys)
+    result = build([_untangled(y) for y in ys]), build(dys)
     if has_aux:
         leaves, build = flatten(aux)
-        return (*result, build([_untangled(a, T) for a in leaves]))
+        return (*result, build([_untangled(a) for a in leaves]))
     return result
 
 
-def _untangled(y: Any, T: Transform) -> Any:
-    """A result of jvp without its tangent for T."""
+def _untangled(y: Any) -> Any:
+    """A result of a jvp that is done, without its tangent."""
     if y.__class__ is not Array or y._storage.node is None:
         return y
     node = y._storage.node
-    others = {k: t for k, t in node.tan.items() if k is not T} if node.tan else None
+    others = [k for k in node.tan if not k.done] if node.tan else None
     if not others and not node.mask & live():
         return snapshot(y)
-    v = copy(y)
-    if v._storage.node is not None and v._storage.node.tan:
-        v._storage.node.tan.pop(T, None)
-    return v
+    return copy(y)
 
 
 def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:

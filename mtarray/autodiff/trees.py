@@ -22,9 +22,7 @@ def flatten(tree: Any) -> tuple[list[Any], Build]:
     except ImportError:
         if not isinstance(tree, (list, tuple, dict)):
             return [tree], lambda leaves: leaves[0]
-        raise ImportError(
-            "derivatives by nested containers of arrays need optree: pip install 'mtarray[trees]'"
-        ) from None
+        raise ImportError("derivatives by nested containers of arrays need optree: pip install 'mtarray[trees]'") from None
     leaves, spec = optree.tree_flatten(tree, none_is_leaf=False, namespace="mtarray")
     return leaves, lambda new: optree.tree_unflatten(spec, new)
 

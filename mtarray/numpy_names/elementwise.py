@@ -5,6 +5,7 @@ from __future__ import annotations
 import math as _math
 from typing import Any
 
+from .._array import Array
 from .._dtypes import COMPLEX as _COMPLEX
 from .._dtypes import (
     FLOATING,
@@ -24,7 +25,9 @@ from .._dtypes import (
 )
 from .._dtypes import bool as bool_
 from .._operands import common
-from .._ops import CHEAP, DEAR, elementwise
+from .._ops import CHEAP, DEAR, Vjp, elementwise
+from ..creation import ones_like
+from ..elementwise import _by_base, _by_exponent, equal, sign, trunc
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
 math: Any = _math
@@ -35,7 +38,18 @@ _DEGREE = _math.pi / 180.0
 _RADIAN = 180.0 / _math.pi
 
 
-@elementwise(dtypes=_ORDERED, standard=_NONE, numpy="fmax", limit=CHEAP)
+_LN2 = _math.log(2.0)
+
+
+def _wins(x1: Any, x2: Any) -> Any:
+    """1 where x1 is larger or x2 is NaN, 1/2 where they are equal, 0 elsewhere."""
+    d = (x1 if x1.__class__ is Array else x2).dtype
+    return ((x1 > x2) | (x2 != x2)).astype(d) + 0.5 * (x1 == x2).astype(d)
+
+
+@elementwise(
+    dtypes=_ORDERED, standard=_NONE, numpy="fmax", limit=CHEAP, derivative=(lambda x1, x2: _wins(x1, x2), lambda x1, x2: _wins(x2, x1))
+)
 def fmax(x1, x2):
     """The larger of each pair of elements; the other one where one is NaN.
 
@@ -46,7 +60,9 @@ def fmax(x1, x2):
     return math.fmax(x1, x2)
 
 
-@elementwise(dtypes=_ORDERED, standard=_NONE, numpy="fmin", limit=CHEAP)
+@elementwise(
+    dtypes=_ORDERED, standard=_NONE, numpy="fmin", limit=CHEAP, derivative=(lambda x1, x2: _wins(-x1, -x2), lambda x1, x2: _wins(-x2, -x1))
+)
 def fmin(x1, x2):
     """The smaller of each pair of elements; the other one where one is NaN.
 
@@ -57,7 +73,7 @@ def fmin(x1, x2):
     return math.fmin(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="fabs", limit=CHEAP)
+@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="fabs", limit=CHEAP, derivative=lambda x: sign(x))
 def fabs(x):
     """Magnitude of each real element, always floating.
 
@@ -76,7 +92,9 @@ def _fmod_rule(key: tuple[Any, ...]) -> Any:
     return (d, d), (d,)
 
 
-@elementwise(dtypes=REAL, standard=_NONE, numpy="fmod", limit=DEAR, rule=_fmod_rule, errors=True)
+@elementwise(
+    dtypes=REAL, standard=_NONE, numpy="fmod", limit=DEAR, rule=_fmod_rule, errors=True, derivative=(1, lambda x1, x2: -trunc(x1 / x2))
+)
 def fmod(x1, x2):
     """Remainder of division, with the sign of `x1` (C's `fmod`). Integers modulo 0 give 0.
 
@@ -87,7 +105,13 @@ def fmod(x1, x2):
     return math.fmod(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="logaddexp2", limit=DEAR)
+@elementwise(
+    dtypes=REAL_FLOATING,
+    standard=_NONE,
+    numpy="logaddexp2",
+    limit=DEAR,
+    derivative=(lambda x1, y: exp2(x1 - y), lambda x2, y: exp2(x2 - y)),
+)
 def logaddexp2(x1, x2):
     """log2(2**x1 + 2**x2) without overflow.
 
@@ -98,7 +122,7 @@ def logaddexp2(x1, x2):
     return math.logaddexp2(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="heaviside", limit=CHEAP)
+@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="heaviside", limit=CHEAP, derivative=(0, lambda x1: equal(x1, 0) * 1.0))
 def heaviside(x1, x2):
     """0 where x1 < 0, `x2` where x1 is 0, 1 where x1 > 0; NaN for NaN.
 
@@ -109,7 +133,7 @@ def heaviside(x1, x2):
     return math.heaviside(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="exp2", limit=DEAR)
+@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="exp2", limit=DEAR, derivative=lambda y: _LN2 * y)
 def exp2(x):
     """2 to the power of each real element.
 
@@ -120,7 +144,7 @@ def exp2(x):
     return math.exp2(x)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="cbrt", limit=DEAR)
+@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="cbrt", limit=DEAR, derivative=lambda y: 1 / (3 * y * y))
 def cbrt(x):
     """Cube root of each element, negative for negative ones.
 
@@ -131,7 +155,7 @@ def cbrt(x):
     return math.cbrt(x)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="deg2rad", limit=CHEAP)
+@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="deg2rad", limit=CHEAP, derivative=_DEGREE)
 def deg2rad(x):
     """Angles in degrees as radians.
 
@@ -142,7 +166,7 @@ def deg2rad(x):
     return x * _DEGREE
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="rad2deg", limit=CHEAP)
+@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="rad2deg", limit=CHEAP, derivative=_RADIAN)
 def rad2deg(x):
     """Angles in radians as degrees.
 
@@ -180,7 +204,14 @@ def _float_power_rule(key: tuple[Any, ...]) -> Any:
     return (d, d), (d,)
 
 
-@elementwise(dtypes=FLOATING, standard=_NONE, numpy="float_power", limit=DEAR, rule=_float_power_rule)
+@elementwise(
+    dtypes=FLOATING,
+    standard=_NONE,
+    numpy="float_power",
+    limit=DEAR,
+    rule=_float_power_rule,
+    derivative=(lambda x1, x2: _by_base(x1, x2), lambda x1, x2, y: _by_exponent(x1, x2, y)),
+)
 def float_power(x1, x2):
     """`x1` to the power `x2` in float64 (complex128 for complex operands), so that negative integer powers are fractions.
 
@@ -191,7 +222,7 @@ def float_power(x1, x2):
     return math.pow(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="modf", limit=CHEAP)
+@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="modf", limit=CHEAP, derivative=Vjp(lambda g: g[0]))
 def modf(x):
     """Fractional and integral parts of each element, both with its sign.
 
@@ -215,7 +246,14 @@ def _real_float(name: str, key: tuple[Any, ...]) -> Any:
     return float_of(d)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="frexp", limit=CHEAP, rule=_frexp_rule)
+@elementwise(
+    dtypes=REAL_FLOATING,
+    standard=_NONE,
+    numpy="frexp",
+    limit=CHEAP,
+    rule=_frexp_rule,
+    derivative=Vjp(lambda g, y: None if g[0] is None else ldexp(g[0], -y[1])),
+)
 def frexp(x):
     """Mantissa (at least 0.5 and below 1 in magnitude) and int32 exponent of each element: x = mantissa * 2**exponent.
 
@@ -234,7 +272,15 @@ def _ldexp_rule(key: tuple[Any, ...]) -> Any:
     return (d, int64), (d,)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="ldexp", limit=CHEAP, rule=_ldexp_rule, promotes=False)
+@elementwise(
+    dtypes=REAL_FLOATING,
+    standard=_NONE,
+    numpy="ldexp",
+    limit=CHEAP,
+    rule=_ldexp_rule,
+    promotes=False,
+    derivative=(lambda x1, x2: ldexp(ones_like(x1), x2), None),
+)
 def ldexp(x1, x2):
     """x1 * 2**x2 for each pair of a number and an integer.
 
@@ -245,7 +291,7 @@ def ldexp(x1, x2):
     return math.ldexp(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="spacing", limit=CHEAP)
+@elementwise(dtypes=REAL_FLOATING, standard=_NONE, numpy="spacing", limit=CHEAP, derivative=0)
 def spacing(x):
     """Distance to the next number away from zero, with the sign of the element; NaN for infinities.
 
