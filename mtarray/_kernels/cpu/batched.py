@@ -40,7 +40,7 @@ from mtarray._kernels.cpu.simd import load_{T} as load, load_first_{T} as load_f
 V = {vector}
 
 
-@njit("void(int64,int64,int64,int64,int64,int64,int64,int64,int64,int64,int64,int64,int64)", nogil=True)
+@njit("void(int64,int64,int64,int64,int64,int64,int64,int64,int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def rows(a0, a1, a2, a3, acs, b, brs, c0, c1, c2, c3, k, last):
     """Rows of C (at c0..c3) = rows of A (at a0..a3) times B; strides in bytes."""
 {rows}

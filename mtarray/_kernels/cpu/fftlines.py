@@ -22,7 +22,7 @@ CHUNK = 1 << 14  # elements of a chunk of lines
 
 _PRELUDE = '''
 
-@njit("void(int64,boolean,int64,int64,int64,int64,int64,int64,int64,int64,int64)", nogil=True)
+@njit("void(int64,boolean,int64,int64,int64,int64,int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def line(source, swap, pr, pi, qr, qi, n1, n2, buffers, first, second):
     """Transform of n1 * n2 complex numbers to the planes q, from the planes p, which also hold what is between, or from `source`,
     there with real and imaginary parts exchanged if `swap`."""

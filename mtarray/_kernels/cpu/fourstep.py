@@ -25,7 +25,7 @@ W = V // S
 number = {scalar}
 
 
-@njit("boolean(int64,int64,int64,int64,int64,int64,int64)", nogil=True)
+@njit("boolean(int64,int64,int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def transform(xr, xi, yr, yi, n, wr, wi):
     """W transforms of length n = 2**k, from the buffers x; True when the result is in y. w: exp(-2 pi i j / n)."""
     s, m = 1, n

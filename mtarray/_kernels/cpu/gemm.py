@@ -72,13 +72,13 @@ KC = {KC}
 zero = {scalar}(0)
 
 
-@njit("void(int64,int64,int64,int64,int64,boolean)", nogil=True)
+@njit("void(int64,int64,int64,int64,int64,boolean)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def tile(a, b, k, c, ldc, first):
     """C tile (rows `ldc` bytes apart) = (`first`) or += strip of A (k x MR) times strip of B (k x NR)."""
 {tile}
 
 
-@njit("void(int64,int64,int64,int64,int64,int64,int64)", nogil=True)
+@njit("void(int64,int64,int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def pack(src, along, across, k, n, width, dst):
     """Strips of `width` in the order [p][i]: rows of A or columns of B, `across` elements apart, `along` being the step of p.
     What a strip lacks is zero."""

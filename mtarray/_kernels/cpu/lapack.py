@@ -33,7 +33,7 @@ number = {scalar}
 zero, one = number(0), number(1)
 
 
-@njit("void(int64,int64,int64,int64,int64)", nogil=True)
+@njit("void(int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def gather(src, stride, count, used, dst):
     """Vectors at dst from `used` matrices of `count` elements, `stride` bytes apart; lanes that are left repeat the first matrix."""
     e = 0
@@ -47,7 +47,7 @@ def gather(src, stride, count, used, dst):
             d[i * W + lane] = s[i]
 
 
-@njit("boolean(int64,int64,int64,int64,int64)", nogil=True)
+@njit("boolean(int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def scatter(src, dst, stride, count, used):
     """Back from vectors to matrices; True when all of their elements are finite."""
     e = 0
@@ -65,7 +65,7 @@ def scatter(src, dst, stride, count, used):
     return not any_not_gt(finite, fill(zero))
 
 
-@njit("void(int64,int64,int64,int64)", nogil=True)
+@njit("void(int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def threshold(b, count, n, dst):
     """At dst: what a pivot is to exceed, the rounding errors of an n x n elimination at the matrix's largest element."""
     top = fill(zero)
@@ -76,7 +76,7 @@ def threshold(b, count, n, dst):
 '''
 _PIVOT = '''
 
-@njit("boolean(int64,int64,int64,int64,int64,int64,int64)", nogil=True)
+@njit("boolean(int64,int64,int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def pivot(b, n, m, k, first, tiny, who):
     """Bring each lane's largest |b[k:, k]| to row k, from column `first` on; its old row goes to `who`. True when one is tiny or NaN."""
     best = vabs(load(b + (k * m + k) * V))
@@ -98,7 +98,7 @@ def pivot(b, n, m, k, first, tiny, who):
 '''
 _ELIMINATE = '''
 
-@njit("boolean(int64,int64,int64,int64,int64,int64)", nogil=True)
+@njit("boolean(int64,int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def eliminate(b, n, m, tiny, who, det):
     """Gauss elimination of the n x m matrices at b; reciprocals of the pivots on the diagonal, the determinants at `det`."""
     bad = False
