@@ -19,6 +19,9 @@ def _centred(z, size):
 def divide(x1, x2):
     """x1 / x2 of complex arrays of one dtype; right too where NumPy's intermediate results overflow or vanish."""
     out = np.divide(x1, x2)
+    # What goes wrong leaves a zero, an infinity or NaN. (A sum that overflows only costs the closer look.)
+    if out.all() and abs(np.add.reduce(out, axis=None)) < np.inf:
+        return out
     n, d = _size(x1), _size(x2)
     info = np.finfo(d.dtype)
     tiny, huge = 4 * info.tiny, info.max / 4
