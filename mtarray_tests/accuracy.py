@@ -272,6 +272,9 @@ dtype: dense near the hard spots (poles, zeros, multiples of pi/2, branch points
 range of exponents, subnormal numbers included. Complex errors are normwise. Written by `python -m mtarray_tests.accuracy`.
 The bounds that the test suite holds them to: 2 for real functions, 4 for complex ones.
 
+The table's `sin`, `cos` and `tan` are those that take any angle. Whole float32 arrays take a shorter way up to 2¹⁸: 400,000 angles next
+to multiples of pi/2 and in the whole range gave at most 1.70, 1.70 and 1.89 there.
+
 `logaddexp` and `logaddexp2` of float64 cancel where their result is near 0: the absolute error stays below 2⁻⁵⁶, so a result below
 about 0.02 may be off by more than two of its own units.
 """
