@@ -94,7 +94,7 @@ class _Call:
     def by_argument(self, given: Any, where: str) -> list[Any]:
         """What a rule returned, one thing for each argument, as one for each of `xs`."""
         given = given if given.__class__ is tuple else (given,)
-        leaves, _ = flatten(tuple(given)) if None not in given else (list(given), None)
+        leaves, _ = flatten(tuple(given)) if all(v is not None for v in given) else (list(given), None)
         if len(leaves) == len(self.leaves):
             return [leaves[i] for i in self.at]
         if len(leaves) == len(self.at):
@@ -164,7 +164,8 @@ def custom_vjp(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
                 _, transposed = vjp(linear, *[zeros(y._shape, y._dtype) for y in ys])
                 return transposed(tuple(used))
 
-            return c.build(_step("custom_vjp", c.run, c.xs, pull, push, True))
+            ys = _step("custom_vjp", c.run, c.xs, pull, push, True)
+            return c.build(ys)
 
         return call
 
@@ -196,7 +197,8 @@ def custom_jvp(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
                 zero = [zeros(x._shape, x._dtype) for x in xs]
                 return vjp(lambda *ts: tuple([_result(t, "custom_jvp") for t in push(list(ts), ys, xs)]), *zero)[1](tuple(gs))
 
-            return c.build(_step("custom_jvp", c.run, c.xs, pull, push, False))
+            ys = _step("custom_jvp", c.run, c.xs, pull, push, False)
+            return c.build(ys)
 
         return call
 

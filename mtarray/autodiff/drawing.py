@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .. import _strides
 from .._array import Array
-from . import tape
+from .checks import floating
 from .tape import INPUT, LEAF, WRITE, Node, Transform
 from .transforms import _Arguments
 from .trees import flatten
@@ -141,7 +142,7 @@ def _window(edge: Any) -> str:
     node, _, dtype, shape, strides, offset = edge
     if strides is None or node is None:
         return ""
-    whole = shape == node.shape and not offset and dtype == node.dtype and tape._strides.is_contiguous(shape, strides)
+    whole = shape == node.shape and not offset and dtype == node.dtype and _strides.is_contiguous(shape, strides)
     return "" if whole else f"[shape {shape}{f' from {offset}' if offset else ''}]"
 
 
@@ -182,8 +183,7 @@ def depends(f: Callable[..., Any], *args: Any) -> tuple[Any, ...]:
     (True, False)
     """
     leaves, build = flatten(tuple(args))
-    at = [i for i, x in enumerate(leaves) if x.__class__ is float or x.__class__ is complex or getattr(x, "dtype", None) is not None]
-    at = [i for i in at if leaves[i].__class__ in (float, complex) or leaves[i].dtype.kind in "fc"]
+    at = floating(leaves)
     T = Transform()
     given = _Arguments(tuple([leaves[i] for i in at]), tuple(range(len(at))), T, "depends")
     for i, x in zip(at, given.args):

@@ -14,11 +14,11 @@ import numpy as np
 
 from .._array import Array, value
 from .._ops import Elementwise
-from . import sweep, tape
+from . import forward, sweep, tape
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = _PACKAGE + "examples" + os.sep  # written as users write
-_VISIT = sweep._Sweep.visit.__code__
+_RULES = (sweep._Sweep.visit.__code__, forward.attach.__code__)  # below these frames rules run, which may pass by infinities
 
 
 class NonFiniteError(FloatingPointError):
@@ -54,7 +54,7 @@ def trace_nans() -> Iterator[None]:
     Traceback (most recent call last):
         ...
     mtarray.autodiff.nans.NonFiniteError: the backward pass of sqrt made inf of a finite cotangent, at [1] of shape (2,)
-      <doctest trace_nans[1]>:2: xp.grad(lambda x: xp.sum(xp.sqrt(x)))(xp.asarray([1.0, 0.0]))
+      <doctest mtarray.autodiff.nans.trace_nans[1]>:2: xp.grad(lambda x: xp.sum(xp.sqrt(x)))(xp.asarray([1.0, 0.0]))
     """
     global _users
     with _lock:
@@ -75,21 +75,20 @@ def _recorded(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], regi
     """After an operation was recorded. region: of a write, the elements written."""
     if not _local.depth:
         return
-    where, node = _caller()
+    where, rule = _caller()
     for y in outputs:
         made = y._storage.node
         if made is not None:
             made.where = where
             if made.part is not None:
                 made.part[0].where = where
+    if rule:
+        return
     results = [value(y) for y in outputs] if region is None else [region]
-    told = f"{op.name} made {{}} of {{}} operands"
-    if node is not None:
-        told += f", in the backward pass of {node.op.name}"
     operands = [value(x) if x.__class__ is Array else x for x in inputs]
     by_element = isinstance(op, Elementwise)
     for r in results:
-        _check(r, operands, by_element, told, op.name, where)
+        _check(r, operands, by_element, f"{op.name} made {{}} of {{}} operands", op.name, where)
     tans = [x._storage.node.tan or {} for x in inputs if x.__class__ is Array and x._storage.node is not None]
     for y in outputs:
         made = y._storage.node
@@ -140,16 +139,18 @@ def _any(conditions: list[Any]) -> Any:
     return out
 
 
-def _caller() -> tuple[str, Any]:
-    """The line of the first frame outside mtarray; within a backward pass the line and node of the operation it belongs to."""
+def _caller() -> tuple[str, bool]:
+    """The line of the first frame outside mtarray, or of the operation whose backward pass this is; and whether a rule is running."""
     frame: Any = sys._getframe(2)
+    rule = False
     while frame.f_back is not None:
         name = frame.f_code.co_filename
-        if frame.f_code is _VISIT:
-            node = frame.f_locals["node"]
-            if node.where is not None:
-                return node.where, node
+        if frame.f_code in _RULES:
+            rule = True
+            node = frame.f_locals.get("node")
+            if node is not None and node.where is not None:
+                return node.where, rule
         elif not name.startswith(_PACKAGE) or name.startswith(_EXAMPLES):
             break
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}", None
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}", rule
