@@ -17,6 +17,7 @@ from ._storage import SHARED, Storage
 
 _new = object.__new__
 _ndarray = np.ndarray
+_asarray = np.asarray
 
 # Hook of the derivative tape: called as record(op, inputs, outputs, static) when an input's storage carries a node.
 record: Any = None
@@ -308,7 +309,7 @@ def unary_door(op: Any) -> Callable[..., Any]:
             n = x._whole
             if n >= 0:
                 entry = fast.get(x._dtype)
-                if entry is not None and x._shape:
+                if entry is not None:
                     if n >= entry[1]:
                         launch = entry[4].launches.get(x._shape)
                         if launch is None or x._storage.node is not None:
@@ -319,6 +320,8 @@ def unary_door(op: Any) -> Callable[..., Any]:
                         result = entry[0](x._storage.buffer)
                     finally:
                         reset_errors(token)
+                    if result.__class__ is not _ndarray:
+                        result = _asarray(result)
                     storage = _new(Storage)
                     storage.buffer = result
                     storage.node = None
@@ -354,7 +357,7 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                 s1 = x1._storage
                 if c is Array:
                     entry = fast.get(x1._dtype)
-                    if entry is not None and n == x2._whole and x2._dtype is x1._dtype and x1._shape and x1._shape == x2._shape:
+                    if entry is not None and n == x2._whole and x2._dtype is x1._dtype and x1._shape == x2._shape:
                         if n >= entry[1]:
                             launch = entry[4].launches.get(x1._shape)
                             if launch is None or s1.node is not None or x2._storage.node is not None:
@@ -368,6 +371,8 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                                 reset_errors(token)
                         else:
                             result = entry[0](s1.buffer, x2._storage.buffer)
+                        if result.__class__ is not _ndarray:
+                            result = _asarray(result)
                         storage = _new(Storage)
                         storage.buffer = result
                         storage.node = None
@@ -383,23 +388,22 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                         if s1.node is not None or x2._storage.node is not None:
                             record(op, (x1, x2), (out,), None)
                         return out
-                    if (
-                        entry is not None
-                        and x2._dtype is x1._dtype
-                        and 0 < n * x2._whole < entry[1]
-                        and s1.node is None
-                        and x2._storage.node is None
-                    ):
+                    if entry is not None and x2._dtype is x1._dtype and 0 < n * x2._whole < entry[1]:
                         token = set_errors(QUIET)
                         try:
-                            return fresh(entry[0](s1.buffer, x2._storage.buffer))
+                            result = entry[0](s1.buffer, x2._storage.buffer)
                         except ValueError:
                             pass  # told below
+                        else:
+                            out = fresh(result)
+                            if s1.node is not None or x2._storage.node is not None:
+                                record(op, (x1, x2), (out,), None)
+                            return out
                         finally:
                             reset_errors(token)
                 elif c is float or c is int:
                     entry = fast.get((x1._dtype, c))
-                    if entry is not None and n < entry[1] and x1._shape:
+                    if entry is not None and n < entry[1]:
                         token = set_errors(QUIET)
                         try:
                             result = entry[0](s1.buffer, x2)
@@ -407,6 +411,8 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                             raise OverflowError(f"{op.name}: the Python integer {x2} is out of bounds for {x1._dtype}") from None
                         finally:
                             reset_errors(token)
+                        if result.__class__ is not _ndarray:
+                            result = _asarray(result)
                         storage = _new(Storage)
                         storage.buffer = result
                         storage.node = None

@@ -20,7 +20,7 @@ class Rules:
     linear: "all" if the op is linear in its operands together, "each" if in each apart, None if not.
     """
 
-    __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "_saves")
+    __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept")
 
     def __init__(self, op: Op, kind: str, operands: tuple[str, ...], given: Any, linear: str | None, static: dict[str, Any]) -> None:
         self.kind = kind
@@ -29,7 +29,7 @@ class Rules:
         self.linear = linear
         self.joint: Any = None
         self.missing = given is None
-        self._saves: dict[tuple[int, int], Any] = {}
+        self.kept: dict[tuple[int, int], tuple[bool, ...]] = {}
         if given is None:
             given = (None,) * len(operands)
         elif not isinstance(given, tuple):
@@ -50,16 +50,17 @@ class Rules:
         rule = self.each[i] if self.each else None
         return rule is not None and not callable(rule[0]) and rule[0] == 0
 
-    def saves(self, tracked: int, count: int) -> tuple[bool, tuple[bool, ...]]:
-        """Whether the result, and which of the `count` operands, are needed when those of the bits `tracked` are differentiated by."""
-        hit = self._saves.get((tracked, count))
-        if hit is None:
-            needed = {n for i, rule in enumerate(self.each) if rule is not None and tracked >> i & 1 for n in rule[1]}
-            if self.joint is not None:
-                kept = ("operands" in self.joint[1],) * count
-            else:
-                kept = tuple([n in needed for n in self.operands])
-            hit = self._saves[tracked, count] = ("y" in needed, kept)
+    def saves(self, tracked: int, end: int) -> tuple[bool, ...]:
+        """Whether the result, and each operand, is needed when the operands of the bits `tracked` are differentiated by.
+
+        end: the bit after that of the last operand. Remembered in `kept`.
+        """
+        needed = {n for i, rule in enumerate(self.each) if rule is not None and tracked >> i & 1 for n in rule[1]}
+        if self.joint is not None:
+            operands = ("operands" in self.joint[1],) * (end.bit_length() - 1)
+        else:
+            operands = tuple([n in needed for n in self.operands])
+        hit = self.kept[tracked, end] = ("y" in needed, *operands)
         return hit
 
 

@@ -67,6 +67,8 @@ class _Sweep:
         if node.op is LEAF if self.leaves is None else node in self.leaves:
             self.found[node] = g
             return
+        if g.__class__ is Array and g._whole < 0 and (node.view is not None or node.op is WRITE):
+            g, owned = copy(g), True  # windows of it will be taken
         if node.part is not None:
             main, i = node.part
             entry = self.cotangents.get(main)

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from .. import _array, _dispatch, _selection, _strides
-from .._array import Array, fresh, value, window
+from .._array import Array, fresh, value
 from .._storage import HELD, SHARED, Hold, Holds, Storage, copied, keep
 from .rules import Rules, rules_of
+
+_new = object.__new__
 
 IMPERATIVE = 1  # the bit of `x.requires_grad`; each transform in progress has another
 SMALL = 4096  # bytes of a window that is copied when it is saved; larger ones are held
@@ -217,22 +219,28 @@ def _linked(elements: Any, edge: Edge) -> Array:
 
 def fresh_on(storage: Storage, shape: tuple[int, ...], dtype: Any) -> Array:
     """The array that is the whole of a storage."""
-    out = fresh(storage.buffer)
-    out._storage = storage
+    out = view_on(storage, shape, _strides.contiguous(shape), 0, dtype)
+    out._whole = storage.buffer.size
     return out
 
 
 def view_on(storage: Storage, shape: Any, strides: Any, offset: int, dtype: Any) -> Array:
     """A window on a storage, of any dtype."""
-    out = window(fresh(storage.buffer), shape, strides, offset)
+    out = _new(Array)
     out._storage = storage
+    out._shape = shape
+    out._strides = strides
+    out._offset = offset
     out._dtype = dtype
+    out._whole = -1
+    out._readonly = False
+    out._view_of = None
     return out
 
 
 def copy(x: Array) -> Array:
     """A copy of `x`, recorded."""
-    out = fresh(copied(np.ascontiguousarray(value(x))) if x._whole < 0 else copied(value(x)))
+    out = fresh(copied(x._storage.buffer) if x._whole >= 0 else value(x).copy())
     if x._storage.node is not None:
         record_copy(x, out)
     return out
@@ -257,7 +265,7 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
 def record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any) -> None:
     """Name fresh results; some input's storage has a node."""
     rules = op.rules
-    if rules.__class__ is not Rules:
+    if rules is None:
         rules = rules_of(op)
     if rules.flat:
         return
@@ -277,36 +285,51 @@ def record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static:
                     rare = True
         bit += bit
     if mask:
-        keeps_y, keeps = rules.saves(tracked, len(inputs))
+        keeps = rules.kept.get((tracked, bit))
+        if keeps is None:
+            keeps = rules.saves(tracked, bit)
         ins: list[Any] = []
-        for x, kept in zip(inputs, keeps):
+        which = 0
+        for x in inputs:
+            which += 1
             if x.__class__ is not Array:
                 ins.append(x)
-                continue
-            storage = x._storage
-            if x._whole >= 0:
-                ties = storage.ties
-                if not kept:
-                    saved = None
-                elif ties is None or ties is HELD:
-                    storage.ties = HELD
-                    saved = storage.buffer
-                else:
-                    saved = save(x)
+            elif x._whole >= 0:
+                storage = x._storage
+                saved = None
+                if keeps[which]:
+                    if storage.ties is None or storage.ties is HELD:
+                        storage.ties = HELD
+                        saved = storage.buffer
+                    else:
+                        saved = save(x)
                 ins.append((storage.node, saved, x._dtype, x._shape, None, 0))
             else:
-                ins.append((storage.node, save(x) if kept else None, x._dtype, x._shape, x._strides, x._offset))
+                ins.append((x._storage.node, save(x) if keeps[which] else None, x._dtype, x._shape, x._strides, x._offset))
         if len(outputs) == 1:
             (y,) = outputs
             if y._dtype.kind in "fc":
+                node = _new(Node)  # written out: half the time of a call
+                node.order = _order()
+                node.mask = mask
+                node.op = op
+                node.static = static
+                node.dtype = y._dtype
+                node.ins = ins
                 storage = y._storage
-                storage.node = node = Node(op, mask, static, storage.buffer.shape, y._dtype, ins)
-                if y._whole < 0:
+                storage.node = node
+                if y._whole >= 0:
+                    node.shape = y._shape
+                    if keeps[0]:
+                        storage.ties = HELD
+                        node.out = storage.buffer
+                else:
+                    node.shape = storage.buffer.shape
                     node.view = (y._shape, y._strides)
-                if keeps_y:
-                    node.out = save(y)
+                    if keeps[0]:
+                        node.out = save(y)
         else:
-            record_parts(op, mask, static, ins, outputs, keeps_y)
+            record_parts(op, mask, static, ins, outputs, keeps[0])
     if rare:
         _finish(op, inputs, outputs, static)
 
