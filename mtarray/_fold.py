@@ -48,7 +48,7 @@ def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
                 _dispatch.record(op, (x,), (out,), {"axes": axes, "keepdims": keepdims})
             return out
         entry = fast.get(x._dtype)
-        if entry is None or keepdims or not 0 < x._whole < entry[2] or x._storage.node is not None:
+        if entry is None or keepdims or not 0 < x._whole < entry[2]:
             return None
         if axis is not None and (
             (x._whole >= LINES_LIMIT and len(x._shape) > 1)
@@ -61,7 +61,11 @@ def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
             folded = entry[0](x._storage.buffer, axis, entry[1])
         finally:
             reset_errors(token)
-        return fresh(folded)
+        out = fresh(folded)
+        if x._storage.node is not None:
+            axes = None if axis is None else (axis % len(x._shape),)
+            _dispatch.record(op, (x,), (out,), {"axes": axes, "keepdims": keepdims})
+        return out
 
     if op.accumulate is None:
 
