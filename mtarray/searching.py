@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -165,15 +166,18 @@ def _choose(condition: Any, x1: Any, x2: Any) -> Any:
     return np.where(condition, x1, x2)
 
 
-def _or_positions(choose: Any) -> Any:
+_Door = TypeVar("_Door", bound=Callable[..., Any])
+
+
+def _or_positions(choose: _Door) -> _Door:
     """`where` with one operand, as NumPy has it beside the standard."""
 
     @functools.wraps(choose)
     def where(condition: Any, /, *operands: Any) -> Any:
         return choose(condition, *operands) if operands or is_strict() else nonzero(condition)
 
-    choose.op.function = where
-    return where
+    choose.op.function = where  # type: ignore[attr-defined]
+    return cast(_Door, where)
 
 
 @_or_positions

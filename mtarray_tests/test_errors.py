@@ -263,7 +263,7 @@ CASES: dict[str, Case] = {
     "unknown argument": Case(lambda o: xp.sum(o.x, axes=0), Type, "axes"),
     "argument of a method": Case(lambda o: o.x.sum(out=1), Type, "out"),
     "too few": Case(lambda o: xp.add(o.x), Type, "add|x2|missing"),
-    "too many": Case(lambda o: xp.where(o.b), Type, "where"),
+    "two of three": Case(lambda o: xp.where(o.b, o.x), Type, "where|x2"),
     "meshgrid indexing": Case(lambda o: xp.meshgrid(o.i, indexing="ab"), Value, "indexing='ab'"),
     "searchsorted side": Case(lambda o: xp.searchsorted(o.i, o.i, side="up"), Value, "side|'up'"),
     "reshape order": Case(lambda o: o.x.reshape(6, order="Z"), Value, "order='Z'"),

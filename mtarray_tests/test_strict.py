@@ -233,6 +233,7 @@ FUNCTIONS: dict[str, Expression] = {
     "searchsorted complex": lambda xp, o: xp.searchsorted(o.c[0, :], o.c[0, :]),
     "where numbers": lambda xp, o: xp.where(o.b, 1.0, o.f),
     "where two numbers": lambda xp, o: xp.where(o.b, 1.0, 2.0),
+    "where alone": lambda xp, o: xp.where(o.b),
     "where integer condition": lambda xp, o: xp.where(o.i, o.f, o.f),
     "clip": lambda xp, o: xp.clip(o.f, 1.0, 2.0),
     "clip kinds": lambda xp, o: xp.clip(o.i, 1.5, 2.5),
