@@ -154,7 +154,7 @@ def places(x1: Any, x2: Any, *, side: str) -> Any:
     return np.asarray(np.searchsorted(x1, x2, "right" if side == "right" else "left"), np.int64)
 
 
-_WHERE = Vjp((0, lambda g, condition: where(condition, g, 0), lambda g, condition: where(condition, 0, g)), linear="all")
+_WHERE = Vjp((0, lambda g, condition: where(condition, g, 0), lambda g, condition: where(condition, 0, g)), linear="all")  # type: ignore[has-type]
 
 
 def _where_rule(key: tuple[Any, ...]) -> Any:
