@@ -66,6 +66,9 @@ def attach(inputs: tuple[Any, ...], outputs: tuple[Array, ...], rule: Callable[[
                 if node.tan is None:
                     node.tan = {}
                 node.tan[T] = t
+                if node.part is not None:
+                    main, i = node.part
+                    main.tans = {**(main.tans or {}), i: node.tan}
 
 
 def dense(t: Array, y: Array) -> Array:

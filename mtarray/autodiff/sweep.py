@@ -75,7 +75,8 @@ class _Sweep:
             if entry is None:
                 entry = self.cotangents[main] = [[None] * len(main.parts or ()), False]
                 heappush(self.heap, (-main.order, main))
-            entry[0][i] = _seen_as(node, g)
+            g, before = _seen_as(node, g), entry[0][i]
+            entry[0][i] = g if before is None else before + g  # the result, and what was restored of it
             return
         if node.ins is None:
             raise FreedError(
@@ -246,10 +247,11 @@ def _result(node: Node) -> Any:
         return restore((node, node.out, node.dtype, shape, strides, 0))
     results = []
     for i, (saved, dtype, shape, strides) in enumerate(node.out):
-        part = None
-        if dtype.kind in "fc" and node.mask & local.active:
+        part, tangents = None, node.tans.get(i) if node.tans else None
+        if dtype.kind in "fc" and (node.mask & local.active or tangents):
             part = Node(node.op, node.mask, None, shape if strides is None else _memory_shape(shape, strides), dtype, ())
             part.part = (node, i)
+            part.tan = tangents
             if strides is not None:
                 part.view = (shape, strides)
         results.append(restore((part, saved, dtype, shape, strides, 0)))
@@ -283,7 +285,9 @@ def times(g: Array, chosen: Any, get: Any) -> Array:
     if not callable(rule):
         return g if rule == 1 else -g if rule == -1 else g * rule
     p = rule(*[get(n) for n in names])
-    if p.__class__ is Array and p._dtype.kind == "c":
+    if p.__class__ is complex:
+        p = p.conjugate()
+    elif p.__class__ is Array and p._dtype.kind == "c":
         p = _array.xp.conj(p)
     return g * p
 

@@ -96,7 +96,8 @@ class Node:
     op, static, ins: how it was made: `ins` has an edge or a Python number for each input; None when it was freed.
     shape, dtype: of the storage's buffer. view: (shape, strides) of the result in it, if that is not the whole in C order.
     out: the result as saved, if its derivative needs it. tan: {transform: tangent}, in forward mode. where: the user's line.
-    part: of a function of several results, (the node of all, its own place); that node's `parts` says how many there are.
+    part: of a function of several results, (the node of all, its own place); that node's `parts` says how many there are,
+        its `tans` has the `tan` of each that has one.
     """
 
     out: Any = None
@@ -105,6 +106,7 @@ class Node:
     where: str | None = None
     part: tuple[Node, int] | None = None
     parts: list[Any] | None = None
+    tans: dict[int, Any] | None = None
 
     def __init__(self, op: Any, mask: int, static: Any, shape: tuple[int, ...], dtype: Any, ins: Any) -> None:
         self.order = _order()
