@@ -18,6 +18,7 @@ from .. import build
 from . import pool
 from .buckets import table
 from .driver import address, run
+from .machine import last_level_cache
 
 SCATTER_CROSSOVER = 2_000  # elements of the values
 _STREAM_BYTES = 48 << 20  # results larger than this bypass the caches (1.5 times a 32 MiB L3)
@@ -118,6 +119,7 @@ _ITEMS = """    n = hi - lo; x = ld64(args); o = u{width}(ld64(args + 8) + lo * 
         for i in range(s, e):
             least = min(least, index[i])
             most = max(most, index[i])
+            {ahead}
         if least >= 0 and most < length:
             for i in range(s, e):
                 o[i] = u{width}(x + index[i] * step)[0]
@@ -150,10 +152,14 @@ _ROWS = f"""    x = ld64(args); out = ld64(args + 8); index = i8(ld64(args + 16)
 
 
 @functools.cache
-def _one_index_kernel(item, stream):
-    """Items of `item` contiguous bytes by one contiguous index: small ones as integers, the others as rows that are fetched ahead."""
+def _one_index_kernel(item, far, stream):
+    """Items of `item` contiguous bytes by one contiguous index: small ones as integers, the others as rows that are fetched ahead.
+
+    `far`: the operand does not lie in the caches, so that fetching small items ahead pays too (it costs a third where it does).
+    """
     if item in _INTEGER:
-        return build.kernel(f"take_items{item}", _ITEMS.format(width=item))
+        ahead = "prefetch(x + index[i] * step)" if far else "pass"
+        return build.kernel(f"take_items{item}_{int(far)}", _ITEMS.format(width=item, ahead=ahead))
     copy = "memcpy" if item % 64 else "nt_copy" if stream else "copy64"
     return build.kernel(f"take_rows_{copy}", _ROWS.format(copy=copy, fence="sfence()" if stream else "pass"))
 
@@ -280,7 +286,8 @@ class _Take:
         self.chunk = max(1, _CHUNK_BYTES // (self.item if self.item >= 64 else 8))
         past_caches = size > _STREAM_BYTES and self.item % 64 == 0
         # Which one it is depends on where the result begins: only whole cache lines are stored past the caches.
-        self.kernels = _one_index_kernel(self.item, False), _one_index_kernel(self.item, past_caches)
+        far = self.length * abs(self.step) > last_level_cache() // 2
+        self.kernels = _one_index_kernel(self.item, far, False), _one_index_kernel(self.item, far, past_caches)
 
 
 _takes = {}  # (shape and strides of the operand, dtype, shape of the index, axis) -> _Take, or None where it takes a `Plan`
