@@ -521,6 +521,10 @@ class Engine(Op):
     derivative: Vjp | None
 
 
+@overload
+def engine(implementation: Callable[..., Any], /) -> Any: ...
+@overload
+def engine(*, vjp: Any, linear: str | None = None) -> Callable[[Callable[..., Any]], Any]: ...
 def engine(implementation: Callable[..., Any] | None = None, /, *, vjp: Any = None, linear: str | None = None) -> Any:
     """Declare a hand-written op. Positional parameters are arrays (ndarrays inside, Arrays outside), keyword-only ones are static.
 

@@ -142,7 +142,7 @@ def _call(op: Any, arrays: tuple[Any, ...], static: Any) -> Any:
     from .. import _dispatch, _fold
 
     if op.kind == "engine":
-        return _dispatch.engine(op, arrays, static)
+        return _dispatch.engine(op, arrays, static or {})
     if op.kind == "elementwise":
         return op.function(*arrays)
     (x,) = arrays
