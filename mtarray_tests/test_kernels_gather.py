@@ -76,6 +76,19 @@ def test_take(kernels, dtype):
                     assert_bits(gather.take(x, i, axis), np.take(x, i, axis))
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u2", "f4", "f8"])
+def test_take_from_far_memory(monkeypatch, dtype):
+    """Elements of operands larger than the caches are fetched ahead; made to happen at small sizes."""
+    monkeypatch.setattr(gather, "last_level_cache", lambda: 1)
+    monkeypatch.setattr(gather, "_takes", {})
+    x = sample(dtype, (3000,))
+    index = np.random.default_rng(0).integers(-3000, 3000, 20_001)
+    assert_bits(gather.take(x, index), x[index])
+    assert_bits(gather.take(x[::-1], index), x[::-1][index])
+    with pytest.raises(IndexError, match="3000"):
+        gather.take(x, np.append(index, 3000))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_take_along_axis_and_put_along_axis(kernels, dtype):
     rng = np.random.default_rng(0)
