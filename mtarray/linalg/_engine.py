@@ -13,6 +13,7 @@ import numpy as np
 from .._config import config
 from .._ops import engine
 from .._products import BLAS, SMALL
+from . import _derivatives as rules
 
 # Elements of a stack of matrices above which it is worth more than one thread.
 _STACK = 1 << 11
@@ -31,7 +32,7 @@ def _large(x: Any) -> bool:
     return x.ndim > 2 and x.size >= _STACK and config.kernels != "python"
 
 
-@engine
+@engine(vjp=(rules.product_by_x1, rules.product_by_x2), linear="each")
 def product(x1: Any, x2: Any) -> Any:
     """`x1 @ x2` of arrays of one dtype and of shapes that fit."""
     mode = config._values["kernels"]
@@ -57,7 +58,7 @@ def product(x1: Any, x2: Any) -> Any:
         return kernels.matmul(x1, x2, x1.dtype, own=mode == "numba")
 
 
-@engine
+@engine(vjp=(rules.dots_by_x1, rules.dots_by_x2), linear="each")
 def dots(x1: Any, x2: Any) -> Any:
     """Sums of `conj(x1) * x2` along the last axis, of one length; the others broadcast."""
     with _threads():
@@ -68,7 +69,7 @@ def _dense(x: Any) -> bool:
     return bool(x.flags.c_contiguous or x.flags.f_contiguous or 1 in x.shape)
 
 
-@engine
+@engine(vjp=rules.inverse)
 def inverse(x: Any) -> Any:
     """Inverses of square matrices."""
     with _threads():
@@ -79,7 +80,7 @@ def inverse(x: Any) -> Any:
         return np.linalg.inv(x)
 
 
-@engine
+@engine(vjp=rules.determinant)
 def determinant(x: Any) -> Any:
     """Determinants of square matrices."""
     with _threads():
@@ -90,7 +91,7 @@ def determinant(x: Any) -> Any:
         return np.linalg.det(x)
 
 
-@engine
+@engine(vjp=(rules.solution_by_x1, rules.solution_by_x2))
 def solution(x1: Any, x2: Any) -> Any:
     """X of x1 @ X = x2 for stacks of matrices."""
     with _threads():
@@ -101,7 +102,7 @@ def solution(x1: Any, x2: Any) -> Any:
         return np.linalg.solve(x1, x2)
 
 
-@engine
+@engine(vjp=rules.cholesky_factor)
 def cholesky_factor(x: Any) -> Any:
     """Lower triangular L with x = L @ L^H, from the lower triangle of x."""
     with _threads():
@@ -122,7 +123,7 @@ def _each(function: Any, x: Any) -> Any:
         return function(x)
 
 
-@engine
+@engine(vjp=rules.sign_and_logdet)
 def sign_and_logdet(x: Any) -> Any:
     """Signs and logarithms of the absolute values of determinants."""
     return tuple(_each(_slogdet, x))
@@ -133,7 +134,7 @@ def _slogdet(x: Any) -> Any:
     return np.asarray(sign), np.asarray(logabsdet)
 
 
-@engine
+@engine(vjp=rules.qr_factors)
 def qr_factors(x: Any, *, mode: str) -> Any:
     """Q and R."""
     return tuple(_each(_complete_qr if mode == "complete" else np.linalg.qr, x))
@@ -143,7 +144,7 @@ def _complete_qr(x: Any) -> Any:
     return np.linalg.qr(x, "complete")
 
 
-@engine
+@engine(vjp=rules.svd_factors)
 def svd_factors(x: Any, *, full_matrices: bool) -> Any:
     """U, S and V^H."""
     return tuple(_each(np.linalg.svd if full_matrices else _reduced_svd, x))
@@ -153,25 +154,50 @@ def _reduced_svd(x: Any) -> Any:
     return np.linalg.svd(x, full_matrices=False)
 
 
-@engine
+@engine(vjp=(rules.pseudo_inverse, lambda: None))
+def pseudo_inverse(x: Any, rtol: Any) -> Any:
+    """Moore-Penrose inverses: singular values up to rtol times the largest count as zero. rtol: of the shape of the stack, or 0-d."""
+    u, s, vh = _each(_reduced_svd, x)
+    with _threads():
+        return np.matmul(_adjoint(vh) * _reciprocals(s, rtol)[..., None, :], _adjoint(u))
+
+
+@engine(vjp=(rules.least_squares_by_x1, rules.least_squares_by_x2, lambda: None))
+def least_squares(x1: Any, x2: Any, rtol: Any) -> Any:
+    """The X of smallest norm that minimise the norms of the columns of x1 @ X - x2, and the singular values of x1. rtol: as above, 0-d."""
+    u, s, vh = _each(_reduced_svd, x1)
+    with _threads():
+        return np.matmul(_adjoint(vh), _reciprocals(s, rtol)[..., None] * np.matmul(_adjoint(u), x2)), s
+
+
+def _adjoint(x: Any) -> Any:
+    return np.conj(np.swapaxes(x, -2, -1))
+
+
+def _reciprocals(s: Any, rtol: Any) -> Any:
+    keep = s > rtol[..., None] * np.max(s, axis=-1, keepdims=True, initial=0)
+    return np.where(keep, 1 / np.where(keep, s, 1), 0)
+
+
+@engine(vjp=rules.singular_values)
 def singular_values(x: Any) -> Any:
     """Singular values, largest first."""
     return _each(np.linalg.svdvals, x)
 
 
-@engine
+@engine(vjp=rules.eigh_pairs)
 def eigh_pairs(x: Any) -> Any:
     """Eigenvalues, ascending, and eigenvectors of symmetric or Hermitian matrices, from their lower triangles."""
     return tuple(_each(np.linalg.eigh, x))
 
 
-@engine
+@engine(vjp=rules.eigh_values)
 def eigh_values(x: Any) -> Any:
     """Eigenvalues, ascending, of symmetric or Hermitian matrices, from their lower triangles."""
     return _each(np.linalg.eigvalsh, x)
 
 
-@engine
+@engine(vjp=rules.eig_pairs)
 def eig_pairs(x: Any) -> Any:
     """Eigenvalues and eigenvectors of general matrices, complex."""
     # NumPy gives real ones where all happen to be real: not a matter of the values in the standard.
@@ -181,7 +207,7 @@ def eig_pairs(x: Any) -> Any:
     return values.astype(d, copy=False), vectors.astype(d, copy=False)
 
 
-@engine
+@engine(vjp=rules.eig_values)
 def eig_values(x: Any) -> Any:
     """Eigenvalues of general matrices, complex."""
     with _threads():

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from .._array import Array
+from .._dtypes import real_of
 from .._operands import lift
-from ..creation import astype, zeros
+from ..creation import asarray, astype, zeros
 from ..data_type import finfo
 from ..elementwise import abs as absolute
-from ..elementwise import divide, greater, multiply, not_equal, square, subtract
-from ..searching import where
+from ..elementwise import greater, multiply, square, subtract
 from ..statistical import max as maximum
 from ..statistical import sum as total
-from ._operands import LinAlgError, floating, matrices, pair
-from .decompositions import adjoint, svd, svdvals
+from . import _engine
+from ._operands import LinAlgError, factor, floating, matrices, pair
+from .decompositions import svdvals
 from .products import matmul
 
 
@@ -33,19 +34,21 @@ def pinv(x: Any, /, *, rtol: Any = None) -> Array:
     x = matrices(x, "pinv")
     if x.size == 0:
         return zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), dtype=x.dtype, device=x.device)
-    u, s, vh = svd(x, full_matrices=False)
-    keep = greater(s, cutoff(x, s, rtol))
-    reciprocal = where(keep, divide(1.0, where(keep, s, 1.0)), 0.0)
-    return matmul(multiply(adjoint(vh), reciprocal[..., None, :]), adjoint(u))
+    return factor("pinv", _engine.pseudo_inverse, x, _tolerance(x, rtol))
 
 
-def cutoff(x: Array, s: Array, rtol: Any) -> Array:
-    largest = maximum(s, axis=-1, keepdims=True)
+def _tolerance(x: Array, rtol: Any) -> Array:
+    """Below which part of the largest a singular value of x counts as zero."""
     if rtol is None:
-        return multiply(largest, builtins.max(x.shape[-2:]) * float(finfo(x.dtype).eps))
-    if isinstance(rtol, (int, float)):
-        return multiply(largest, float(rtol))
-    return multiply(largest, lift(rtol, "rtol")[..., None])
+        rtol = builtins.max(x.shape[-2:]) * float(finfo(x.dtype).eps)
+    return asarray(float(rtol), dtype=real_of(x.dtype), device=x.device) if isinstance(rtol, (int, float)) else lift(rtol, "rtol")
+
+
+def _counted(x: Array, s: Array, rtol: Array) -> Array:
+    """How many of the singular values s of x do not count as zero."""
+    if not s.shape[-1]:
+        return zeros(s.shape[:-1], dtype=np.int64, device=x.device)
+    return total(astype(greater(s, multiply(maximum(s, axis=-1, keepdims=True), rtol[..., None])), np.int64), axis=-1)
 
 
 def matrix_rank(x: Any, /, *, rtol: Any = None) -> Array:
@@ -60,8 +63,7 @@ def matrix_rank(x: Any, /, *, rtol: Any = None) -> Array:
     x = matrices(x, "matrix_rank")
     if x.size == 0:
         return zeros(x.shape[:-2], dtype=np.int64, device=x.device)
-    s = svdvals(x)
-    return total(astype(greater(s, cutoff(x, s, rtol)), np.int64), axis=-1)
+    return _counted(x, svdvals(x), _tolerance(x, rtol))
 
 
 def lstsq(a: Any, b: Any, /, rcond: Any = None) -> tuple[Array, Array, Array, Array]:
@@ -79,11 +81,9 @@ def lstsq(a: Any, b: Any, /, rcond: Any = None) -> tuple[Array, Array, Array, Ar
     if a.ndim != 2 or b.ndim not in (1, 2) or b.shape[0] != a.shape[0]:
         raise LinAlgError(f"lstsq: expected a of shape (m, n) and b of shape (m,) or (m, k); got {a.shape} and {b.shape}")
     right = b[:, None] if b.ndim == 1 else b
-    u, s, vh = svd(a, full_matrices=False)
-    keep = greater(s, cutoff(a, s, rcond)) if s.size else not_equal(s, s)
-    rank = total(astype(keep, np.int64))
-    weighted = multiply(matmul(adjoint(u), right), where(keep, divide(1.0, where(keep, s, 1.0)), 0.0)[:, None])
-    x = matmul(adjoint(vh), weighted)
+    rtol = _tolerance(a, rcond)
+    x, s = factor("lstsq", _engine.least_squares, a, right, rtol)
+    rank = _counted(a, s, rtol)
     if int(rank) == a.shape[1] < a.shape[0]:
         residuals = total(square(absolute(subtract(right, matmul(a, x)))), axis=0)
     else:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from .._array import Array
-from .._dtypes import real_of
+from .._dtypes import REAL_FLOATING, real_of
+from .._ops import SLOW, elementwise
 from .._strides import axes_of, axis_of
 from ..creation import astype, zeros
 from ..elementwise import abs as absolute
-from ..elementwise import add, divide, equal, multiply, not_equal, pow, sqrt, square
+from ..elementwise import add, divide, equal, multiply, not_equal, pow, square
 from ..manipulation import moveaxis, reshape
 from ..searching import where
 from ..statistical import max as maximum
@@ -20,6 +22,17 @@ from ..statistical import min as minimum
 from ..statistical import sum as total
 from ._operands import LinAlgError, floating, matrices
 from .decompositions import inv, svdvals
+
+
+def _slope(y: Array) -> Array:
+    zero = equal(y, 0)
+    return where(zero, 0.0, 0.5 / where(zero, 1.0, y))
+
+
+# The root of a sum of squares. Where all of them are 0, a norm has a kink, and 0 is in the middle of its slopes.
+@elementwise(dtypes=REAL_FLOATING, numpy="sqrt", limit=SLOW, derivative=_slope)
+def _root(x):  # type: ignore[no-untyped-def]
+    return math.sqrt(x)
 
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
@@ -44,10 +57,14 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     if ord == 1:
         return total(magnitude, **options)
     if ord == 2:
-        return sqrt(total(square(magnitude), **options))
+        return _root(total(square(magnitude), **options))
     if isinstance(ord, str):
         raise ValueError(f"vector_norm: ord must be a number, got {ord!r}")
-    return pow(total(pow(magnitude, ord), **options), 1 / ord)
+    powers = total(pow(magnitude, ord), **options)
+    if ord < 0:
+        return pow(powers, 1 / ord)
+    zero = equal(powers, 0)  # there the slope is not taken from the root, whose own is infinite
+    return where(zero, 0.0, pow(where(zero, 1.0, powers), 1 / ord))
 
 
 def _largest(magnitude: Array, **options: Any) -> Array:
@@ -69,7 +86,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Array
     """
     x = matrices(x, "matrix_norm")
     if ord == "fro" or ord is None:
-        out = sqrt(total(square(absolute(x)), axis=(-2, -1)))
+        out = _root(total(square(absolute(x)), axis=(-2, -1)))
     elif ord == "nuc":
         out = total(svdvals(x), axis=-1)
     elif ord in (2, -2):
