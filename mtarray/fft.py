@@ -19,16 +19,40 @@ from ._dtypes import COMPLEX, FLOATING, REAL_FLOATING, complex_of, dtype_of, flo
 from ._operands import lift, names
 from ._ops import engine
 from ._strides import axes_of, axis_of
-from .creation import arange, astype
+from .creation import arange, astype, zeros
 from .elementwise import conj, multiply, subtract
-from .manipulation import roll
+from .manipulation import concat, reshape, roll
 from .searching import where
 
 _SWAPPED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 _SMALL = 1 << 11  # elements that NumPy has transformed before a kernel of ours has started
 
 
-@engine
+def _adjoint(g: Array, shape: tuple[int, ...], name: str, n: int, axis: int, norm: str) -> Array:
+    """The adjoint transform of g, then that of cutting or padding the axis, which pads or cuts it."""
+    norm = _SWAPPED[norm]
+    if name in ("fft", "ifft"):
+        g = fourier(g, name="ifft" if name == "fft" else "fft", n=n, axis=axis, norm=norm)
+    else:
+        # Half a spectrum: its inner values stand for their conjugates too, its first one (and the last, if n is even) for itself.
+        inner = arange(n // 2 + 1, device=g.device)
+        inner = (inner > 0) & (2 * inner < n)
+        inner = reshape(inner, tuple([-1 if a == axis else 1 for a in range(g.ndim)]))
+        if name == "rfft":
+            g = fourier(where(inner, 0.5 * g, g), name="irfft", n=n, axis=axis, norm=norm)
+        else:
+            g = fourier(g, name="rfft", n=n, axis=axis, norm=norm)
+            g = where(inner, 2 * g, g)
+    length, wanted = g.shape[axis], shape[axis]
+    if length > wanted:
+        return g[(slice(None),) * axis + (slice(wanted),)]
+    if length < wanted:
+        rest = zeros((*g.shape[:axis], wanted - length, *g.shape[axis + 1 :]), dtype=g.dtype, device=g.device)
+        return concat([g, rest], axis=axis)
+    return g
+
+
+@engine(vjp=_adjoint, linear="all")
 def fourier(x: Any, *, name: str, n: int, axis: int, norm: str) -> Any:
     """One of NumPy's transforms fft, ifft, rfft, irfft along an axis."""
     if x.size >= _SMALL and config.kernels != "python":

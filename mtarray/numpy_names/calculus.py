@@ -11,7 +11,7 @@ from .._array import Array
 from .._dtypes import COMPLEX, FLOATING, WEAK_KIND, float64, promote
 from .._ops import engine
 from .._strides import axes_of, axis_of
-from ..creation import broadcast_to
+from ..creation import broadcast_to, zeros
 from ..elementwise import abs as _abs
 from ..elementwise import (
     add,
@@ -216,7 +216,26 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
 _MODES = ("valid", "same", "full")
 
 
-@engine
+def _all_places(g: Array, a: int, v: int, mode: str) -> Array:
+    """A cotangent of `slide` for lengths a and v as one of mode "full": zeros where the mode drops values."""
+    dropped = {"full": 0, "same": (v - 1) // 2, "valid": v - 1}[mode]
+    before, after = (zeros((n,), dtype=g.dtype, device=g.device) for n in (dropped, a + v - 1 - g.shape[0] - dropped))
+    return concat([before, g, after])
+
+
+def _conj(x: Array) -> Array:
+    return conj(x) if x.dtype in COMPLEX else x
+
+
+def _slide_by_a(g: Array, v: Array, shape: tuple[int, ...], mode: str) -> Array:
+    return slide(_all_places(g, shape[0], v.shape[0], mode), flip(_conj(v)), mode="valid")
+
+
+def _slide_by_v(g: Array, a: Array, shape: tuple[int, ...], mode: str) -> Array:
+    return flip(slide(_all_places(g, a.shape[0], shape[0], mode), _conj(a), mode="valid"))
+
+
+@engine(vjp=(_slide_by_a, _slide_by_v), linear="each")
 def slide(a: Any, v: Any, *, mode: Any) -> Any:
     """Sums of products of `a` with `v` moved along it (not turned, not conjugated); both one-dimensional, of one dtype, a not shorter."""
     return np.asarray(np.convolve(a, v[::-1], mode))
@@ -245,7 +264,7 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Array:
     Array([2, 3], shape=(2,), dtype=int64, device='cpu')
     """
     a, v = _sequence(a, "correlate"), _sequence(v, "correlate")
-    v = conj(v) if v.dtype in COMPLEX else v
+    v = _conj(v)
     mode = _mode(mode, "correlate")
     if v.size > a.size:
         return flip(slide(*_same_dtype(v, a), mode=mode))

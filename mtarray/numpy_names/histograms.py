@@ -26,6 +26,7 @@ from ..elementwise import (
     real,
     subtract,
 )
+from ..indexing import take
 from ..manipulation import concat, reshape, stack
 from ..searching import searchsorted, where
 from ..statistical import max as _max
@@ -46,7 +47,7 @@ def tally(x: Any, *, length: int) -> Any:
     return np.bincount(x, minlength=length).astype(np.int64, copy=False)
 
 
-@engine
+@engine(vjp=(None, lambda g, x: take(g, x)), linear="each")
 def tally_weights(x: Any, weights: Any, *, length: int) -> Any:
     """Sums of float64 weights by the integers 0 .. length-1 in a one-dimensional array."""
     return np.bincount(x, weights, length)

@@ -49,8 +49,13 @@ def argpartition(a: Any, kth: Any, axis: int | None = -1) -> Array:
 
 
 # Selection by value is ten times faster than by index (1.1 against 12 ms for 10^6 float64). Sorted, operand and result are the same
-# elements, which is what a derivative needs: argsort(x) and argsort(result) pair them.
-@engine
+# elements, which is what the derivative needs: the orders that sort each of them pair them.
+def _unpartitioned(g: Array, x: Array, y: Array, axis: int) -> Array:
+    to_sorted, from_sorted = argsort(y, axis=axis), argsort(argsort(x, axis=axis), axis=axis)
+    return take_along_axis(g, take_along_axis(to_sorted, from_sorted, axis=axis), axis=axis)
+
+
+@engine(vjp=_unpartitioned)
 def partitioned(x: Any, *, axis: int, ranks: tuple[int, ...]) -> Any:
     """Elements rearranged so that those of some ranks are in their sorted places along an axis."""
     return np.ascontiguousarray(np.partition(x, ranks, axis))
