@@ -345,6 +345,34 @@ def unary_door(op: Any) -> Callable[..., Any]:
     return door
 
 
+def _small(op: Any, x1: Array, x2: Array) -> Array | None:
+    """The result for two small arrays of one dtype, views or broadcast, by NumPy; None for another door."""
+    entry = op.fast.get(x1._dtype)
+    if entry is None:
+        return None
+    s1, s2 = x1._shape, x2._shape
+    n1, n2 = x1._whole, x2._whole
+    n1 = n1 if n1 >= 0 else prod(s1)
+    n2 = n2 if n2 >= 0 else prod(s2)
+    limit = entry[1]
+    # What the operands broadcast to has the size of one of them, or at most that of both multiplied.
+    if not 0 < n1 < limit or not 0 < n2 < limit or (n1 * n2 >= limit and s1 != s2 and s1[:-1] != s2[:-1] and s1[1:] != s2 and s1 != s2[1:]):
+        return None
+    token = set_errors(QUIET)
+    try:
+        result = entry[0](x1._storage.buffer if x1._whole >= 0 else value(x1), x2._storage.buffer if x2._whole >= 0 else value(x2))
+    except ValueError:
+        return None
+    finally:
+        reset_errors(token)
+    if result.__class__ is _ndarray and result.ndim > 1 and not result.flags.c_contiguous:
+        return None
+    out = fresh(result)
+    if x1._storage.node is not None or x2._storage.node is not None:
+        record(op, (x1, x2), (out,), None)
+    return out
+
+
 def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
     """The public function of an op of two arrays; `operator`: the method behind a symbol, which leaves foreign operands to them."""
     fast = op.fast
@@ -388,19 +416,6 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                         if s1.node is not None or x2._storage.node is not None:
                             record(op, (x1, x2), (out,), None)
                         return out
-                    if entry is not None and x2._dtype is x1._dtype and 0 < n * x2._whole < entry[1]:
-                        token = set_errors(QUIET)
-                        try:
-                            result = entry[0](s1.buffer, x2._storage.buffer)
-                        except ValueError:
-                            pass  # told below
-                        else:
-                            out = fresh(result)
-                            if s1.node is not None or x2._storage.node is not None:
-                                record(op, (x1, x2), (out,), None)
-                            return out
-                        finally:
-                            reset_errors(token)
                 elif c is float or c is int:
                     entry = fast.get((x1._dtype, c))
                     if entry is not None and n < entry[1]:
@@ -428,6 +443,10 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                         if s1.node is not None:
                             record(op, (x1, x2), (out,), None)
                         return out
+            if x2.__class__ is Array and x2._dtype is x1._dtype:
+                out = _small(op, x1, x2)
+                if out is not None:
+                    return out
         out = elementwise(op, (x1, x2))
         if out is NotImplemented:
             if not operator:

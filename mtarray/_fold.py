@@ -48,19 +48,28 @@ def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
                 _dispatch.record(op, (x,), (out,), {"axes": axes, "keepdims": keepdims})
             return out
         entry = fast.get(x._dtype)
-        if entry is None or keepdims or not 0 < x._whole < entry[2]:
+        if entry is None:
             return None
-        if axis is not None and (
-            (x._whole >= LINES_LIMIT and len(x._shape) > 1)
-            or not -len(x._shape) <= axis < len(x._shape)
-            or (entry[1] in _WIDER and axis != len(x._shape) - 1)
-        ):
+        a = x._storage.buffer if x._whole >= 0 else value(x)
+        twin, combine, limit = entry
+        if not 0 < a.size < limit or (axis is not None and a.size >= LINES_LIMIT and len(x._shape) > 1):
             return None
+        wide = None
+        if axis is not None:
+            last = len(x._shape) - 1
+            if not -last - 1 <= axis <= last:
+                return None
+            if axis != last and axis != -1:
+                wide = _WIDER.get(combine)
         token = set_errors(QUIET)
         try:
-            folded = entry[0](x._storage.buffer, axis, entry[1])
+            folded = twin(a, axis, wide or combine, None, keepdims)
+            if wide is not None:
+                folded = folded.astype(combine)
         finally:
             reset_errors(token)
+        if keepdims and not folded.flags.c_contiguous:
+            folded = np.ascontiguousarray(folded)
         out = fresh(folded)
         if x._storage.node is not None:
             axes = None if axis is None else (axis % len(x._shape),)

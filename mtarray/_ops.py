@@ -43,10 +43,36 @@ class Op:
         self.parameters: tuple[str, ...] = ()
         self.rules: Any = None  # what the derivative tape makes of the declared derivative, when it first meets the op
         # Names of users' ops are theirs: the module tells them from ours and from each other's.
-        REGISTRY[name if section.partition(".")[0] == "mtarray" else f"{section}.{name}"] = self
+        REGISTRY[name if _is_ours(self) else f"{section}.{name}"] = self
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name} of {self.section}>"
+
+    def source(self, what: str = "cpu", dtype: Any = None) -> str:
+        """The code behind an op declared by a scalar function: "cpu", the generated kernel; "derivative", its derivative.
+
+        dtype: that the kernel shown computes in, by default float64 if the op is defined for it. (Kernels differ by dtypes and layouts;
+        the one for contiguous arrays is shown, compiled if it is not yet.) ValueError where there is no such code.
+
+        >>> import mtarray as xp
+        >>> print(xp.exp.source("derivative").strip())
+        @elementwise(dtypes=FLOATING, numpy="exp", limit=DEAR, derivative=lambda y: y)
+        """
+        if what == "derivative":
+            return str(derivative_source(self))
+        if what != "cpu" or not isinstance(self, (Elementwise, Reduction)):
+            raise ValueError(f'{self.name}: source is of "cpu" or "derivative", of ops declared by scalar functions; got {what!r}')
+        from ._kernels.cpu import showing
+
+        d = dtype_of(dtype) if dtype is not None else self.dtypes[-1] if float64 not in self.dtypes else float64
+        if isinstance(self, Reduction):
+            return str(showing.fold(self.scalar, self.kind, d))
+        plan = self.plan((d,) * self.nin)
+        return str(showing.elementwise(self.scalar, plan.ins, plan.outs))
+
+
+# Hook of the derivatives: the text that `source("derivative")` shows.
+derivative_source: Any = None
 
 
 class Vjp:
@@ -218,6 +244,11 @@ class Elementwise(Op):
                             self.fast[d, python] = (weak.twin, weak.limit, *entry[2:4], weak)
 
 
+def _is_ours(op: Op) -> bool:
+    """Whether an op is of mtarray itself, whose sources are read when a kernel is first wanted: import stays free of it."""
+    return op.section.partition(".")[0] == "mtarray"
+
+
 def same(d: DType) -> DType:
     """Result rule: the dtype computed in."""
     return d
@@ -282,11 +313,13 @@ def elementwise(
     validate: checks the values of the operands, raising before anything is written.
     errors: whether NumPy's integer loops can warn.
     shortcut: called with the operands first; what it returns, unless None, is the result (another op that does the same better).
-    derivative: the partial derivative by each operand (a tuple of them where there are several): a number, a function of arrays, or None
-    where there is none. The names of its parameters say what it takes: operands by their names, and `y`, the result. What no partial
-    derivative expresses (functions of complex numbers that are not analytic) is a `Vjp`.
+    derivative: by default it is derived from the source of the function. Or the partial derivative by each operand (a tuple of them where
+    there are several): a number, a function of arrays, or None where there is none. The names of its parameters say what it takes: operands by their names, and `y`, the result; with `g` first it
+    returns g times the partial derivative, where that is cheaper (`lambda g, x2: g / x2`). What no partial derivative expresses (functions of complex numbers that are not analytic) is a `Vjp`.
 
-    TypeError, when first called, for a function that cannot be compiled: it names the line and the reason.
+    TypeError for a function that cannot be compiled: it names the line and the reason. (What a dtype does not have, like an order of complex
+    numbers, is told when the op first meets that dtype.) The function that is returned has `source("cpu")` and `source("derivative")`,
+    which show the generated code.
     """
     known = tuple([dtype_of(d) for d in dtypes])
 
@@ -312,6 +345,8 @@ def elementwise(
         op.derivative = derivative
         op.plans = {}
         op.fast = {}
+        if op.twin is None and not _is_ours(op):
+            op.nout = op.scalar.nout  # reads the source, and refuses what cannot be compiled
         make: Callable[[Any], Callable[..., Any]] = _DOORS.get(op.nin, _dispatch.general_door)
         door = make(op)
         if dunder is not None:
@@ -445,8 +480,10 @@ def reduction(
     accumulate: dtype to combine in, from the operand's; the user may then choose it (`dtype=`).
     result: dtype of the result if not that.
     limit: elements below which NumPy serves; limits: by dtype kind.
-    derivative: the partial derivative by each element: a number, or a function of arrays, which are named by its parameters: `x`, `y` (the
-    result, repeated to the shape of `x`), `axes` (those that are folded).
+    derivative: by default it is derived from the source of the function. Or the partial derivative by each element: a number, or a function
+    of arrays, which are named by its parameters: `x`, `y` (the result, repeated to the shape of `x`), `axes` (those that are folded).
+
+    TypeError for a function that cannot be compiled: it names the line and the reason.
     """
 
     def declare(scalar: Callable[..., Any]) -> Callable[..., Array]:
@@ -470,7 +507,10 @@ def scan(
     limit: int = 1 << 15,
     derivative: Vjp | None = None,
 ) -> Callable[[Callable[..., Any]], Scan]:
-    """Declare a cumulative op by the associative scalar function that combines two values."""
+    """Declare a cumulative op by the associative scalar function that combines two values.
+
+    identity, dtypes, accumulate: as for `reduction`. derivative: a `Vjp`; by default it is derived from the source of the function.
+    """
 
     def declare(scalar: Callable[..., Any]) -> Scan:
         op = _folding(scalar, "scan", identity, dtypes, standard, numpy, limit)
@@ -499,6 +539,8 @@ def _folding(scalar: Any, kind: str, identity: Any, dtypes: Any, standard: Any, 
     op.fast = {}
     op.launches = {}
     op.parameters = ("x",)
+    if not _is_ours(op) and op.scalar.nin != 2:
+        raise TypeError(f"{op.name}: the function of a {kind} combines two values; this one takes {op.scalar.nin}")
     return op
 
 
@@ -508,6 +550,9 @@ def _named(op: Op, door: Callable[..., Any], declaration: Callable[..., Any]) ->
     door.__module__ = declaration.__module__
     door.__doc__ = declaration.__doc__
     door.op = op  # type: ignore[attr-defined]
+    door.source = op.source  # type: ignore[attr-defined]
+    if isinstance(op, Elementwise):
+        door.scalar = op.scalar_function  # type: ignore[attr-defined]  # so that other scalar functions may call it
     op.function = door
     return door
 

@@ -54,10 +54,14 @@ def _by_exponent(x1: Any, x2: Any, y: Any) -> Any:
     return y * log(_array.xp.where(equal(x1, 0), 1, x1))
 
 
-def _share(x1: Any, x2: Any) -> Array:
+def _numpy_share(x1: Any, x2: Any) -> Any:
+    return np.where(np.equal(x1, x2), x1.dtype.type(0.5), np.greater(x1, x2))
+
+
+@elementwise(dtypes=REAL_FLOATING, standard=(), numpy=_numpy_share, limit=SLOW, derivative=(0, 0))
+def _share(x1, x2):
     """1 where x1 is larger, 0 where x2 is, 1/2 where they are equal."""
-    d = (x1 if x1.__class__ is Array else x2).dtype
-    return 0.5 * (greater(x1, x2).astype(d) + greater_equal(x1, x2).astype(d))
+    return 1.0 if x1 > x2 else 0.5 if x1 == x2 else 0.0
 
 
 def _sign_vjp(g: Array, x: Array, y: Array) -> Array | None:
@@ -117,7 +121,7 @@ def _floating_division(key: tuple[Any, ...]) -> Any:
     dunder="__truediv__",
     limit=CHEAP,
     rule=_floating_division,
-    derivative=(lambda x2: 1 / x2, lambda x2, y: -y / x2),
+    derivative=(lambda g, x2: g / x2, lambda g, x2, y: -(g / x2) * y),
 )
 def divide(x1, x2):
     """Quotient `x1 / x2` of each pair of elements, always floating (integers divide as float64); dividing by 0 gives inf or NaN.
@@ -292,7 +296,7 @@ def reciprocal(x):
 # ---------------------------------------------------------------------- powers, exponentials, logarithms
 
 
-@elementwise(dtypes=FLOATING, numpy="sqrt", limit=SLOW, derivative=lambda y: 0.5 / y)
+@elementwise(dtypes=FLOATING, numpy="sqrt", limit=SLOW, derivative=lambda g, y: g * 0.5 / y)
 def sqrt(x):
     """Square root of each element; NaN for negative real ones.
 
@@ -341,7 +345,7 @@ def expm1(x):
     return math.expm1(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="log", limit=DEAR, derivative=lambda x: 1 / x)
+@elementwise(dtypes=FLOATING, numpy="log", limit=DEAR, derivative=lambda g, x: g / x)
 def log(x):
     """Natural logarithm of each element; -inf for 0, NaN for negative real ones.
 
@@ -365,7 +369,7 @@ def _log1p(z: Any) -> Any:
     return out.astype(z.dtype, copy=False)
 
 
-@elementwise(dtypes=FLOATING, numpy="log1p", corrected={"c": _log1p}, limit=DEAR, derivative=lambda x: 1 / (1 + x))
+@elementwise(dtypes=FLOATING, numpy="log1p", corrected={"c": _log1p}, limit=DEAR, derivative=lambda g, x: g / (1 + x))
 def log1p(x):
     """log(1 + x), accurate near 0.
 
@@ -376,7 +380,7 @@ def log1p(x):
     return math.log1p(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="log2", limit=DEAR, derivative=lambda x: _LOG2_E / x)
+@elementwise(dtypes=FLOATING, numpy="log2", limit=DEAR, derivative=lambda g, x: g * _LOG2_E / x)
 def log2(x):
     """Logarithm to base 2 of each element.
 
@@ -387,7 +391,7 @@ def log2(x):
     return math.log2(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="log10", limit=DEAR, derivative=lambda x: _LOG10_E / x)
+@elementwise(dtypes=FLOATING, numpy="log10", limit=DEAR, derivative=lambda g, x: g * _LOG10_E / x)
 def log10(x):
     """Logarithm to base 10 of each element.
 
@@ -409,7 +413,7 @@ def logaddexp(x1, x2):
     return math.logaddexp(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="hypot", limit=SLOW, derivative=(lambda x1, y: x1 / y, lambda x2, y: x2 / y))
+@elementwise(dtypes=REAL_FLOATING, numpy="hypot", limit=SLOW, derivative=(lambda g, x1, y: g * x1 / y, lambda g, x2, y: g * x2 / y))
 def hypot(x1, x2):
     """sqrt(x1**2 + x2**2) without overflow.
 
@@ -464,7 +468,7 @@ def tan(x):
     return math.tan(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arcsin", limit=DEAR, derivative=lambda x: 1 / sqrt(1 - x * x))
+@elementwise(dtypes=FLOATING, numpy="arcsin", limit=DEAR, derivative=lambda g, x: g / sqrt(1 - x * x))
 def asin(x):
     """Inverse sine, in radians from -pi/2 to pi/2; NaN outside [-1, 1] for real elements.
 
@@ -475,7 +479,7 @@ def asin(x):
     return math.asin(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arccos", limit=DEAR, derivative=lambda x: -1 / sqrt(1 - x * x))
+@elementwise(dtypes=FLOATING, numpy="arccos", limit=DEAR, derivative=lambda g, x: -g / sqrt(1 - x * x))
 def acos(x):
     """Inverse cosine, in radians from 0 to pi; NaN outside [-1, 1] for real elements.
 
@@ -486,7 +490,7 @@ def acos(x):
     return math.acos(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arctan", limit=DEAR, derivative=lambda x: 1 / (1 + x * x))
+@elementwise(dtypes=FLOATING, numpy="arctan", limit=DEAR, derivative=lambda g, x: g / (1 + x * x))
 def atan(x):
     """Inverse tangent, in radians from -pi/2 to pi/2.
 
@@ -554,7 +558,7 @@ def tanh(x):
     return math.tanh(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arcsinh", limit=DEAR, derivative=lambda x: 1 / sqrt(1 + x * x))
+@elementwise(dtypes=FLOATING, numpy="arcsinh", limit=DEAR, derivative=lambda g, x: g / sqrt(1 + x * x))
 def asinh(x):
     """Inverse hyperbolic sine of each element.
 
@@ -565,7 +569,7 @@ def asinh(x):
     return math.asinh(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arccosh", limit=DEAR, derivative=lambda x: 1 / (sqrt(x - 1) * sqrt(x + 1)))
+@elementwise(dtypes=FLOATING, numpy="arccosh", limit=DEAR, derivative=lambda g, x: g / (sqrt(x - 1) * sqrt(x + 1)))
 def acosh(x):
     """Inverse hyperbolic cosine; NaN below 1 for real elements.
 
@@ -576,7 +580,7 @@ def acosh(x):
     return math.acosh(x)
 
 
-@elementwise(dtypes=FLOATING, numpy="arctanh", limit=DEAR, derivative=lambda x: 1 / (1 - x * x))
+@elementwise(dtypes=FLOATING, numpy="arctanh", limit=DEAR, derivative=lambda g, x: g / (1 - x * x))
 def atanh(x):
     """Inverse hyperbolic tangent; infinite at -1 and 1, NaN beyond for real elements.
 

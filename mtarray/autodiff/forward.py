@@ -13,7 +13,7 @@ from .. import _array, _strides
 from .._array import Array
 from . import tape
 from .rules import rules_of
-from .sweep import NoDerivativeError, expand, sweep, times
+from .sweep import NoDerivativeError, expand, scaled, sweep
 from .tape import COPY, SELECT, Node, Transform, copy, local, recording, view_on, zeros
 
 
@@ -96,7 +96,8 @@ def tangents_of(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
     if rules.missing:
         raise NoDerivativeError(f"{op.name} has no derivative; take x.detach() before it if it is meant as a constant")
     if rules.linear == "all":
-        filled = [x if rules.constant(i) else _zero_like(x) if t is None else t for i, (x, t) in enumerate(zip(inputs, ts))]
+        constants = rules.constants or [False] * len(inputs)
+        filled = [x if fixed else _zero_like(x) if t is None else t for x, t, fixed in zip(inputs, ts, constants)]
         return _outputs(_call(op, tuple(filled), static))
     if rules.linear == "each":
         total: Any = None
@@ -109,7 +110,7 @@ def tangents_of(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
         return _transposed(op, inputs, outputs, static, ts)
     total = None
     for i, t in enumerate(ts):
-        if t is None or rules.constant(i):
+        if t is None or rules.constants[i]:
             continue
         if rules.each[i] is None:
             raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is a constant")
@@ -130,10 +131,7 @@ def _partial(rules: Any, i: int, t: Array, inputs: tuple[Any, ...], y: Array, st
             return tuple(range(len(shape))) if static["axes"] is None else static["axes"]
         return inputs[rules.operands.index(name)]
 
-    if callable(rule):
-        d = t * rule(*[get(n) for n in names])
-    else:
-        d = times(t, (rule, names), get)
+    d = scaled(t, (rule, names), get, False)
     return _array.xp.sum(d, axis=static["axes"], keepdims=static["keepdims"]) if fold else d
 
 
@@ -177,7 +175,7 @@ def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
         seeds = [(w, t) for w, t in zip(rule(*[values[n] for n in names]), ts) if t is not None and w is not None]
     else:
         for i, t in enumerate(ts):
-            if t is None or rules.constant(i):
+            if t is None or rules.constants[i]:
                 continue
             if rules.each[i] is None:
                 raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is a constant")

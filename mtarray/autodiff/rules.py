@@ -16,11 +16,11 @@ class Rules:
     each: for each operand (rule, names): a number or a function, and the names of the parameters it takes; None where there is none.
     operands: names of the array operands; static: static parameters, with their defaults. joint: the one rule that serves all operands
         and returns a sequence, if that is how it is.
-    flat: whether there is nothing to record, since the derivative is 0 everywhere. missing: whether there is none.
+    constants: for each operand whether the derivative by it is 0. flat: whether all are, and there is nothing to record. missing: whether there is none.
     linear: "all" if the op is linear in its operands together, "each" if in each apart, None if not.
     """
 
-    __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept")
+    __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept", "constants")
 
     def __init__(self, op: Op, kind: str, operands: tuple[str, ...], given: Any, linear: str | None, static: dict[str, Any]) -> None:
         self.kind = kind
@@ -40,15 +40,11 @@ class Rules:
             self.joint, self.each = (self.each[0] if self.each else None), ()
         elif len(self.each) != len(operands):
             raise TypeError(f"{op.name}: {len(self.each)} derivatives are declared for the operands {', '.join(operands)}")
+        self.constants = [rule is not None and not callable(rule[0]) and rule[0] == 0 for rule in self.each]
         known = {*operands, *static, "y", "g", "shape", "axes"}
         for rule in self.each:
             if rule is not None and not known.issuperset(rule[1]):
                 raise TypeError(f"{op.name}: its derivative takes {', '.join(rule[1])}; known are {', '.join(sorted(known))}")
-
-    def constant(self, i: int) -> bool:
-        """Whether the op's derivative by operand i is 0."""
-        rule = self.each[i] if self.each else None
-        return rule is not None and not callable(rule[0]) and rule[0] == 0
 
     def saves(self, tracked: int, end: int) -> tuple[bool, ...]:
         """Whether the result, and each operand, is needed when the operands of the bits `tracked` are differentiated by.
@@ -89,10 +85,10 @@ def _make(op: Op) -> Rules:
         operands, static = list(op.parameters), {}
     else:
         operands, static = ["x"], dict.fromkeys(["axis", "include_initial"] if op.kind == "scan" else ["axes", "keepdims"])
-    if isinstance(derivative, Vjp):
-        return Rules(op, "vjps", tuple(operands), derivative.rule, derivative.linear, static)
     if derivative is None and not isinstance(op, Engine) and op.section.partition(".")[0] != "mtarray":
         from .deriving import derive  # of users' ops, from their source
 
-        derivative = derive(op)
+        operands, derivative = derive(op)
+    if isinstance(derivative, Vjp):
+        return Rules(op, "vjps", tuple(operands), derivative.rule, derivative.linear, static)
     return Rules(op, "fold" if isinstance(op, Reduction) else "partials", tuple(operands), derivative, None, static)

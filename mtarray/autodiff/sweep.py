@@ -103,6 +103,11 @@ class _Sweep:
         entry = self.cotangents.get(node)
         if entry is None:
             heappush(self.heap, (-node.order, node))
+        if key is not None and strides is not None and _strides.overlaps(shape, strides):
+            # Elements that `key` tells apart may be one: they are added where they are not, and then as a window.
+            whole = zeros(shape, dtype)
+            _array.accumulate(whole, g, key)
+            g, owned, key = whole, True, None
         if key is None:
             if strides is not None:
                 axes = tuple([i for i, (n, s) in enumerate(zip(shape, strides)) if s == 0 and n > 1])
@@ -174,38 +179,40 @@ class _Sweep:
 
     def _pull_op(self, node: Node, g: Any, owned: bool, wanted: list[bool]) -> None:
         op, ins = node.op, node.ins
-        rules = rules_of(op)
+        rules = op.rules
         if rules.missing:
             raise NoDerivativeError(f"{op.name} has no derivative; take x.detach() before it if it is meant as a constant")
-        if node.parts is None:
+        if node.view is not None and node.parts is None:
             g = _seen_as(node, g)
         get = _Saved(node, rules)
         if rules.joint is not None:
             rule, names = rules.joint
-            get.values.update(g=g, shapes=[e[3] for e in ins], dtypes=[e[2] for e in ins])
+            get.values = {"g": g, "shapes": [e[3] for e in ins], "dtypes": [e[2] for e in ins]}
             for edge, w, d in zip(ins, wanted, rule(*[get(n) for n in names])):
                 if w and d is not None:
                     self.give(edge, settled(d, edge), False)
             return
+        kind = rules.kind
         for i, w in enumerate(wanted):
-            if not w or rules.constant(i):
+            if not w or rules.constants[i]:
                 continue
             chosen = rules.each[i]
             if chosen is None:
                 raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is a constant")
             edge = ins[i]
-            if rules.kind == "vjps":
+            if kind == "vjps":
                 rule, names = chosen
-                get.values.update(g=g, shape=edge[3])
+                get.values["g"] = g
+                get.values["shape"] = edge[3]
                 d = rule(*[get(n) for n in names])
                 if d is not None:
                     self.give(edge, settled(d, edge), False)
                 continue
-            expanded = g
-            if rules.kind == "fold":
-                expanded = expand(g, node.static["axes"], node.static["keepdims"], edge[3])
-            d = settled(times(expanded, chosen, get), edge)
-            self.give(edge, d, d._storage is not g._storage or (owned and len(ins) == 1 and rules.kind == "partials"))
+            expanded = g if kind == "partials" else expand(g, node.static["axes"], node.static["keepdims"], edge[3])
+            d = scaled(expanded, chosen, get, True)
+            if d._shape != edge[3] or d._dtype is not edge[2]:
+                d = settled(d, edge)
+            self.give(edge, d, d._storage is not g._storage or (owned and len(ins) == 1 and kind == "partials"))
 
 
 class _Saved:
@@ -219,8 +226,9 @@ class _Saved:
         self.values: dict[str, Any] = {}
 
     def __call__(self, name: str) -> Any:
-        if name in self.values:
-            return self.values[name]
+        x = self.values.get(name)
+        if x is not None:
+            return x
         node, rules = self.node, self.rules
         if name == "y":
             x = _result(node)
@@ -279,15 +287,18 @@ def expand(g: Array, axes: Any, keepdims: bool, shape: tuple[int, ...]) -> Array
     return _array.broadcast_window(g, shape)
 
 
-def times(g: Array, chosen: Any, get: Any) -> Array:
-    """g times a partial derivative (of a complex function: its conjugate)."""
+def scaled(g: Array, chosen: Any, get: Any, back: bool) -> Array:
+    """g times a partial derivative; `back`: its conjugate, if it is complex."""
     rule, names = chosen
-    if not callable(rule):
+    if not names:
         return g if rule == 1 else -g if rule == -1 else g * rule
+    if names[0] == "g":  # says itself what it makes of g, linearly
+        if back and g._dtype.kind == "c":
+            conj = _array.xp.conj
+            return conj(rule(conj(g), *[get(n) for n in names[1:]]))
+        return rule(g, *[get(n) for n in names[1:]])
     p = rule(*[get(n) for n in names])
-    if p.__class__ is complex:
-        p = p.conjugate()
-    elif p.__class__ is Array and p._dtype.kind == "c":
+    if back and p.__class__ is Array and p._dtype.kind == "c":
         p = _array.xp.conj(p)
     return g * p
 

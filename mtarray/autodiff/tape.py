@@ -177,26 +177,37 @@ def edge_of(x: Array, saved: bool) -> Edge:
 
 
 def restore(edge: Edge) -> Array:
-    """What an edge saved as an array again, with the name that it had: so derivatives of derivatives see it."""
+    """What an edge saved as an array again, with the name that it had if anyone records: so derivatives of derivatives see it."""
     node, saved, dtype, shape, strides, offset = edge
-    if saved.__class__ is Array:
-        return saved if node is None or not _seen(node) else _linked(value(saved), edge)
-    if saved.__class__ is not Hold:
-        storage = Storage(saved, HELD)
+    if node is not None and not _seen(node):
+        node = None
+    if saved.__class__ is np.ndarray:
+        storage = _new(Storage)
+        storage.buffer = saved
         storage.node = node
-        return fresh_on(storage, shape, dtype)
+        storage.ties = HELD
+        out = _new(Array)
+        out._storage = storage
+        out._shape = shape
+        out._strides = _strides.contiguous(shape)
+        out._offset = 0
+        out._dtype = dtype
+        out._whole = saved.size
+        out._readonly = False
+        return out
+    if saved.__class__ is Array:
+        return saved if node is None else _linked(value(saved), edge)
     buffer, shift = saved.at
     if not shift and buffer.dtype is not _BYTES:
         storage = Storage(buffer, Holds(True, saved))
         storage.node = node
         return view_on(storage, shape, strides, offset, dtype)
-    storage = Storage(buffer, HELD)
-    x = view_on(storage, shape, strides, offset - shift // dtype.itemsize, dtype)
-    if node is None or not _seen(node):
+    x = view_on(Storage(buffer, HELD), shape, strides, offset - shift // dtype.itemsize, dtype)
+    if node is None:
         return x
     # What is repeated stays so: a broadcast view of the elements that are really there.
     once = tuple([1 if s == 0 else n for n, s in zip(shape, strides)])
-    compact = value(view_on(storage, once, strides, x._offset, dtype))
+    compact = value(view_on(x._storage, once, strides, x._offset, dtype))
     return _array.broadcast_window(_linked(compact, (node, None, dtype, once, strides, offset)), shape)
 
 

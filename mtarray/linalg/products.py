@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _dispatch
 from .._array import Array
 from .._products import small_product
 from .._selection import assign
@@ -34,7 +35,11 @@ def matmul(x1: Any, x2: Any, /) -> Array:
         s1, s2 = x1._shape, x2._shape
         if len(s1) == 2 and 1 <= len(s2) <= 2 and s1[1] == s2[0]:
             quick = small_product(x1, x2)
-            return _engine.product(x1, x2) if quick is None else quick
+            if quick is None:
+                return _engine.product(x1, x2)
+            if x1._storage.node is not None or x2._storage.node is not None:
+                _dispatch.record(_engine.product.op, (x1, x2), (quick,), None)
+            return quick
     x1, x2 = pair(x1, x2, "matmul")
     s1, s2 = x1.shape, x2.shape
     if not s1 or not s2:
