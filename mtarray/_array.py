@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import opcode
 import operator
+import sys
 from collections.abc import Iterator
 from math import prod
 from types import ModuleType
@@ -254,6 +256,8 @@ class Array:
             raise TypeError(f"{what}(): the standard defines it for 0-d arrays, this one has shape {self._shape} (strict mode)")
         if self._dtype in COMPLEX and not complex_allowed:
             raise TypeError(f"{what}() of a {self._dtype} array; take xp.real(x) first")
+        if self._storage.node is not None and _is_stored(sys._getframe(2)):
+            leave(self, "writing into an element of a foreign container")
         return value(self).item()
 
     def __repr__(self) -> str:
@@ -749,10 +753,21 @@ def value(x: Array) -> Any:
     return view
 
 
+def is_followed(x: Any) -> bool:
+    """Whether an array in `x`, nested containers included, depends on what a derivative is being taken by."""
+    if x.__class__ is Array:
+        node = x._storage.node
+        return node is not None and bool(is_tracked(node))
+    if isinstance(x, dict):
+        x = x.values()
+    elif not isinstance(x, (list, tuple)):
+        return False
+    return any(is_followed(v) for v in x if v.__class__ not in _NUMBERS)
+
+
 def leave(x: Array, where: str) -> Any:
     """`value` for a reader whose result no derivative can follow; RuntimeError if the array is being differentiated through."""
-    node = x._storage.node
-    if node is not None and is_tracked(node):
+    if is_followed(x):
         raise RuntimeError(
             f"{where}: this array of shape {x._shape} depends on what a derivative is being taken by, and no derivative can follow it "
             "there; if its value is meant as a constant, take x.detach() first"
@@ -921,7 +936,7 @@ def _delivered(result: Array, out: Any, where: str) -> Any:
         raise ValueError(f"{where}: out has shape {out.shape}, the result {result._shape}")
     if not np.can_cast(result._dtype, out.dtype, "same_kind"):
         raise TypeError(f"{where}: the result has dtype {result._dtype}, which cannot be written into an array of {out.dtype}")
-    out[...] = result if out.__class__ is Array else value(result)
+    out[...] = result if out.__class__ is Array else leave(result, f"{where}: out")
     return out
 
 
@@ -966,6 +981,9 @@ def _reinterpreted(x: Array, d: DType) -> Array:
         raise TypeError(f"view: the bytes of {x._dtype} are not all booleans; compare with 0 instead")
     old, new = x._dtype.itemsize, d.itemsize
     shape, strides, offset = x._shape, x._strides, x._offset
+    pair = {x._dtype.kind: old, d.kind: new}
+    if pair.get("c") != 2 * pair.get("f", 0):  # real and imaginary parts have derivatives, other bytes have not
+        leave(x, f"view of {x._dtype} as {d}")
     if old != new:
         if not shape or (strides[-1] != 1 and shape[-1] != 1):
             raise ValueError(f"view: from {x._dtype} to {d} the last axis must be contiguous; shape {shape}, strides {strides} in elements")
@@ -1001,6 +1019,14 @@ def _order_of_axes(x: Array, order: str) -> Shape:
     if order == "C":
         return axes
     raise ValueError(f"order={order!r} must be 'C', 'F', 'A' or 'K'")
+
+
+_STORE = opcode.opmap["STORE_SUBSCR"]
+
+
+def _is_stored(frame: Any) -> bool:
+    """Whether a frame is at an assignment `a[i] = ...`: NumPy asks for a number then, which would silently be a constant."""
+    return bool(frame.f_code.co_code[frame.f_lasti] == _STORE)
 
 
 class Flat:

@@ -1,7 +1,7 @@
 """NumPy's functions and ufuncs called with mtarray arrays: `np.sin(x)`, `np.add.reduce(x)`, `np.concatenate([x, y])` give mtarray arrays.
 
 A call that one of our functions understands goes to it. Everything else runs in NumPy on the arrays' own memory, and the results
-are wrapped.
+are wrapped - unless a derivative follows an operand: then what can be said in our functions is, and the rest refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import _array
-from ._array import Array, from_numpy, leave, writable
+from ._array import Array, from_numpy, is_followed, leave, writable
 from ._ops import REGISTRY, Elementwise
 
 
@@ -26,15 +26,15 @@ def _twins() -> dict[Any, Any]:
     }
 
 
-def _to_numpy(x: Any) -> Any:
+def _to_numpy(x: Any, where: str) -> Any:
     """`x`, nested containers included, with our arrays as NumPy's views of them."""
     c = x.__class__
     if c is Array:
-        return leave(x, "a NumPy function that mtarray does not mirror")
+        return leave(x, f"{where}, which mtarray does not mirror for these arguments")
     if c is tuple or c is list:
-        return c([_to_numpy(v) for v in x])
+        return c([_to_numpy(v, where) for v in x])
     if c is dict:
-        return {k: _to_numpy(v) for k, v in x.items()}
+        return {k: _to_numpy(v, where) for k, v in x.items()}
     return x
 
 
@@ -55,16 +55,23 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         ours = _twins().get(ufunc)
         if ours is not None and all(isinstance(x, (Array, np.ndarray, np.generic, int, float, complex)) for x in inputs):
             return ours(*inputs)
+    if is_followed(inputs) or is_followed(kwargs):
+        from . import _numpy_tracked
+
+        result = _numpy_tracked.array_ufunc(ufunc, method, inputs, kwargs, _twins().get(ufunc))
+        if result is not NotImplemented:
+            return result
+    where = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
     out = kwargs.get("out")
     if out is not None:
         targets = out if isinstance(out, tuple) else (out,)
-        kwargs = {**kwargs, "out": tuple([writable(t, f"np.{ufunc.__name__}: out") if t.__class__ is Array else t for t in targets])}
+        kwargs = {**kwargs, "out": tuple([writable(t, f"{where}: out") if t.__class__ is Array else t for t in targets])}
     if method == "at":
         target = inputs[0]
-        plain = (writable(target, f"np.{ufunc.__name__}.at") if target.__class__ is Array else target, *_to_numpy(inputs[1:]))
+        plain = (writable(target, where) if target.__class__ is Array else target, *_to_numpy(inputs[1:], where))
     else:
-        plain = _to_numpy(inputs)
-    kwargs = {k: v if k == "out" else _to_numpy(v) for k, v in kwargs.items()}
+        plain = _to_numpy(inputs, where)
+    kwargs = {k: v if k == "out" else _to_numpy(v, where) for k, v in kwargs.items()}
     result = getattr(ufunc, method)(*plain, **kwargs)
     if out is not None:
         return targets[0] if len(targets) == 1 else targets
@@ -122,10 +129,17 @@ def array_function(function: Any, args: Any, kwargs: Any) -> Any:
     result = _call_mirror(function, tuple(args), kwargs)
     if result is not NotImplemented:
         return result
+    if is_followed(tuple(args)) or is_followed(kwargs):
+        from . import _numpy_tracked
+
+        result = _numpy_tracked.array_function(function, tuple(args), kwargs, _mirror(function))
+        if result is not NotImplemented:
+            return result
+    where = f"np.{function.__name__}"
     out = kwargs.get("out")
     if out.__class__ is Array:
-        kwargs = {**kwargs, "out": writable(out, f"np.{function.__name__}: out")}
-    result = function(*_to_numpy(tuple(args)), **_to_numpy(dict(kwargs)))
+        kwargs = {**kwargs, "out": writable(out, f"{where}: out")}
+    result = function(*_to_numpy(tuple(args), where), **_to_numpy(dict(kwargs), where))
     return out if out.__class__ is Array else _from_numpy(result)
 
 

@@ -91,10 +91,20 @@ def _is_mask(index: Any) -> bool:
 
 def assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
     """Write `item` into the window `x` (`key`: into the elements that index arrays select of it). Behind every `x[...] = `."""
+    if item.__class__ in (list, tuple) and not is_strict():
+        item = _from_sequence(x, item)
     if x._storage.node is not None or (item.__class__ is Array and item._storage.node is not None):
         _assign_tracked(x, item, key)
         return
     _assign(x, item, key)
+
+
+def _from_sequence(x: Array, items: Any) -> Array:
+    """Nested sequences as an array to be written into `x`: `asarray` checks their bounds."""
+    try:
+        return _array.xp.asarray(items, dtype=x._dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise type(error)(f"assignment: {error}") from None
 
 
 def _assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
@@ -107,8 +117,8 @@ def _assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
         # Kernels want memory as ours is: aligned, of native byte order, booleans of 0 and 1.
         source = value(from_numpy(item)) if item.dtype.kind == "b" or not (item.dtype.isnative and item.flags.aligned) else item
     else:
-        try:  # asarray checks the bounds of sequences
-            source = value(_array.xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None))
+        try:
+            source = value(_array.xp.asarray(item))
         except (TypeError, ValueError, OverflowError) as error:
             raise type(error)(f"assignment: {error}") from None
     number = item.__class__ in WEAK_KIND

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _strides
-from ._array import Array, broadcast_window, fresh, from_numpy, value, window
+from . import _array, _strides
+from ._array import Array, broadcast_window, fresh, from_numpy, is_followed, leave, value, window
 from ._config import is_strict
 from ._devices import device as as_device
 from ._dtypes import COMPLEX, DEFAULT_FLOAT, DEFAULT_INT, INTEGER, DType, dtype_of, promote_weak, python_dtype
@@ -49,7 +49,8 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
             raise ValueError("asarray: copy=False, but a sequence has no memory to share")
         if is_strict() and any(o.__class__ is Array for o in obj):
             raise TypeError("asarray: the standard does not define a sequence of arrays; use stack (strict mode)")
-        return fresh(_from_sequence(obj, d))
+        out = fresh(_from_sequence(obj, d))
+        return _stacked(obj, out._dtype) if is_followed(obj) else out
     else:
         x = _from_foreign(obj, copy)
     if d is not None and d is not x._dtype:
@@ -144,6 +145,15 @@ def _plain(obj: Any) -> Any:
     if isinstance(obj, (list, tuple)):
         return [_plain(o) if isinstance(o, (list, tuple)) or o.__class__ is Array else o for o in obj]
     return value(obj) if obj.__class__ is Array else obj
+
+
+def _stacked(obj: Any, d: DType) -> Array:
+    """Nested sequences that `_from_sequence` accepts, joined by operations that the derivative tape can follow."""
+    if obj.__class__ is Array and d.kind not in "fc":
+        leave(obj, f"a sequence as an array of {d}")
+    if is_followed(obj) and obj.__class__ is not Array:
+        return _array.xp.stack([_stacked(o, d) for o in obj])
+    return asarray(obj, dtype=d)
 
 
 def _from_foreign(obj: Any, copy: bool | None) -> Array:
@@ -283,6 +293,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
         d = fill_value.dtype if dtype is None else dtype_of(dtype)
         if d is not fill_value.dtype:
             fill_value = convert(fill_value, dtype=d)
+        if is_followed(fill_value):
+            return asarray(broadcast_to(fill_value, shape), copy=True)
         fill_value = value(fill_value)
     else:
         d = python_dtype(fill_value) if dtype is None else dtype_of(dtype)
@@ -349,6 +361,7 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
     as_device(device)
     if stop is None:
         start, stop = 0, start
+    given = start, step
     start, stop, step = (_real_number(a, f"arange: {name}") for a, name in ((start, "start"), (stop, "stop"), (step, "step")))
     if step == 0:
         raise ValueError("arange: step=0 never reaches stop")
@@ -373,6 +386,9 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
                 np.arange(start, start + n * step, step, dtype=d) if abs(start + n * step) < 1 << 63 else _steps(start, step, n, d)
             )
         return fresh(_steps(int(start), int(step), n, d))
+    if is_followed(given):
+        first, gap = (a if a.__class__ in _SCALARS else _array.xp.reshape(a, ()) for a in given)
+        return convert(fresh(np.arange(n, dtype=np.float64)) * gap + first, dtype=d)
     return fresh(_steps(start, step, n, d))
 
 
@@ -403,6 +419,8 @@ def linspace(start: Any, stop: Any, /, num: int = 50, *, dtype: Any = None, devi
     Array([0.  , 0.25, 0.5 , 0.75, 1.  ], shape=(5,), dtype=float64, device='cpu')
     """
     as_device(device)
+    if is_followed((start, stop)):
+        return _tracked_linspace(start, stop, _count(num, "linspace: num"), dtype, endpoint)
     ends = [a if a.__class__ in _SCALARS else value(lift(a, "linspace")) for a in (start, stop)]
     start, stop = (a.item() if np.ndim(a) == 0 and hasattr(a, "item") else a for a in ends)
     num = _count(num, "linspace: num")
@@ -413,6 +431,18 @@ def linspace(start: Any, stop: Any, /, num: int = 50, *, dtype: Any = None, devi
     if d in INTEGER:
         out = np.floor(out)  # as NumPy does, towards minus infinity
     return fresh(run_quietly(out.astype, d, copy=False))
+
+
+def _tracked_linspace(start: Any, stop: Any, num: int, dtype: Any, endpoint: bool) -> Array:
+    """`linspace` by the same formula in operations that the derivative tape can follow."""
+    ends = [lift(a, "linspace") for a in (start, stop)]
+    first, last = broadcast_arrays(*[convert(a, dtype=a._dtype if a._dtype in COMPLEX else DEFAULT_FLOAT) for a in ends])
+    count = fresh(np.arange(num, dtype=np.float64).reshape((num,) + (1,) * first.ndim))
+    intervals = num - 1 if endpoint else num
+    out = first + count * ((last - first) / intervals) if intervals > 0 else first + count * (last - first)
+    if endpoint and num > 1:
+        out[-1, ...] = last
+    return out if dtype is None else convert(out, dtype=dtype_of(dtype))
 
 
 def _count(n: Any, where: str) -> int:

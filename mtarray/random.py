@@ -371,7 +371,7 @@ class Generator(Stream):
         if isinstance(x, (Array, np.ndarray)):
             axis = axis_of("shuffle", axis, x)
             if isinstance(x, Array):
-                writable(x, "shuffle")
+                writable(x, "shuffle", recorded=True)
             key = (slice(None),) * axis + (self._order(x.shape[axis]),)
             x[...] = x[(*key[:-1], fresh(key[-1]))] if isinstance(x, Array) else x[key]
         elif isinstance(x, MutableSequence):
@@ -387,20 +387,18 @@ class Generator(Stream):
         Scratch: 16 bytes per element.
         """
         a = lift(x)
-        v = value(a)
         if axis is None:
-            mixed = v.reshape(-1)[self._order(v.size)].reshape(v.shape)
+            mixed = a.reshape(-1)[fresh(self._order(a.size))].reshape(a.shape)
         else:
             axis = axis_of("permuted", axis, a)
-            key, counter = self._take(_engine.blocks(64, v.size))
-            keys = _engine.integers(key, counter, v.shape, np.dtype(np.uint64), 0, 1 << 64)
-            order = _array.xp.argsort(fresh(keys), axis=axis)
-            mixed = np.take_along_axis(v, value(order), axis)
+            key, counter = self._take(_engine.blocks(64, a.size))
+            keys = _engine.integers(key, counter, a.shape, np.dtype(np.uint64), 0, 1 << 64)
+            mixed = _array.xp.take_along_axis(a, _array.xp.argsort(fresh(keys), axis=axis), axis=axis)
         if out is None:
-            return fresh(mixed)
+            return mixed
         if out.shape != a.shape:
             raise ValueError(f"permuted: out has shape {out.shape}, x has {a.shape}")
-        out[...] = fresh(mixed)
+        out[...] = mixed
         return out
 
     def choice(self, a: Any, size: Size = None, replace: bool = True, p: Any = None, axis: int = 0, shuffle: bool = True) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array
+from .._array import Array, leave
 from .._dtypes import INTEGER_OR_BOOL, WEAK_KIND, int64, promote, promote_weak
 from .._dtypes import bool as bool_
 from .._strides import axis_of, broadcast_shape
@@ -200,7 +200,7 @@ def put(a: Array, ind: Any, v: Any, mode: str = "raise") -> None:
     if a.size == 0:
         raise IndexError("put: the array has no elements to write")
     i = _numbered(i.astype(int64), a.size, mode, "put", IndexError)
-    _write(a, i, operand(v, "put", a.dtype))
+    _write(a, i, operand(_storable(v, a, "put"), "put", a.dtype))
 
 
 def place(arr: Array, mask: Any, vals: Any) -> None:
@@ -213,7 +213,7 @@ def place(arr: Array, mask: Any, vals: Any) -> None:
     Array([0, 1, 7, 7], shape=(4,), dtype=int64, device='cpu')
     """
     refuse_if_strict("place")
-    m, values = operand(mask, "place"), operand(vals, "place", arr.dtype)
+    m, values = operand(mask, "place"), operand(_storable(vals, arr, "place"), "place", arr.dtype)
     if m.size != arr.size:
         raise ValueError(f"place: the mask has shape {m.shape}, the array {arr.shape}")
     i = flatnonzero(m)
@@ -221,6 +221,13 @@ def place(arr: Array, mask: Any, vals: Any) -> None:
         raise ValueError("place: there are no values to write")
     if i.size:
         _write(arr, i, values)
+
+
+def _storable(values: Any, a: Array, where: str) -> Any:
+    """`values`; RuntimeError where a derivative would have to follow them into an array of integers."""
+    if values.__class__ is Array and a.dtype.kind not in "fc":
+        leave(values, f"{where} into an array of {a.dtype}")
+    return values
 
 
 def _write(a: Array, i: Array, values: Array) -> None:
@@ -252,7 +259,7 @@ def putmask(a: Array, mask: Any, values: Any) -> None:
     Array([ 0,  1, 10, 20], shape=(4,), dtype=int64, device='cpu')
     """
     refuse_if_strict("putmask")
-    m, v = operand(mask, "putmask"), reshape(operand(values, "putmask"), (-1,))
+    m, v = operand(mask, "putmask"), reshape(operand(_storable(values, a, "putmask"), "putmask"), (-1,))
     if m.size != a.size:
         raise ValueError(f"putmask: the mask has shape {m.shape}, the array {a.shape}")
     if v.size:
