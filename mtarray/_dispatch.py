@@ -12,7 +12,7 @@ from . import _array, _strides
 from ._array import Array, fresh, value, writable
 from ._config import config, is_strict
 from ._dtypes import WEAK_KIND, DType
-from ._operands import QUIET, check_strict, lift, operands_of, refuse, reset_errors, run_quietly, set_errors
+from ._operands import QUIET, check_strict, lift_operand, operands_of, refuse, reset_errors, run_quietly, set_errors
 from ._storage import SHARED, Storage
 
 _new = object.__new__
@@ -59,9 +59,9 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
         c = a.__class__
         if c not in WEAK_KIND:
             if c is not Array:
-                if not isinstance(a, (np.ndarray, np.generic)):
+                a = lift_operand(a, op)
+                if a is None:
                     return NotImplemented
-                a = lift(a, op.name)
             if a._storage.node is not None:
                 tracked = True
             n = a._whole
@@ -444,9 +444,9 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                             record(op, (x1, x2), (out,), None)
                         return out
             if x2.__class__ is Array and x2._dtype is x1._dtype:
-                out = _small(op, x1, x2)
-                if out is not None:
-                    return out
+                small = _small(op, x1, x2)
+                if small is not None:
+                    return small
         out = elementwise(op, (x1, x2))
         if out is NotImplemented:
             if not operator:

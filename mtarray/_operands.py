@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _array
 from ._array import Array, fresh, from_numpy
 from ._config import is_strict
 from ._dtypes import WEAK_KIND, DType, promote, promote_weak, same_kind, standard_promotion
@@ -61,6 +62,19 @@ def promised(x: Array, dtypes: tuple[DType, ...], where: str) -> Array:
     return x
 
 
+def lift_operand(x: Any, op: Any) -> Array | None:
+    """An operand of an elementwise op that is neither an Array nor a number of Python's: an ndarray or, beside arrays and outside strict
+    mode, a sequence. None for anything else."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        return lift(x, op.name)
+    if not isinstance(x, (list, tuple)) or op.nin == 1 or is_strict():
+        return None
+    try:
+        return _array.xp.asarray(x)
+    except TypeError:
+        return None
+
+
 def operands_of(op: Any, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]] | None:
     """Arrays (Python scalars stay as they are) and the key of the plan: a dtype per array, a type per scalar. None if foreign."""
     xs: list[Any] = []
@@ -71,18 +85,18 @@ def operands_of(op: Any, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, .
             key.append(a._dtype)
         elif c in WEAK_KIND:
             key.append(c)
-        elif isinstance(a, (np.ndarray, np.generic)):
-            a = lift(a, op.name)
-            key.append(a._dtype)
         else:
-            return None
+            a = lift_operand(a, op)
+            if a is None:
+                return None
+            key.append(a._dtype)
         xs.append(a)
     return xs, tuple(key)
 
 
 def refuse(op: Any, args: tuple[Any, ...]) -> TypeError:
     for i, a in enumerate(args):
-        if a.__class__ is not Array and a.__class__ not in WEAK_KIND and not isinstance(a, (np.ndarray, np.generic)):
+        if a.__class__ is not Array and a.__class__ not in WEAK_KIND and lift_operand(a, op) is None:
             name = op.parameters[i]
             return TypeError(
                 f"{op.name}: {name} must be an array or a Python number, got {a!r:.80} of type {type(a).__name__}; "
