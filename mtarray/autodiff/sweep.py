@@ -298,8 +298,11 @@ def scaled(g: Array, chosen: Any, get: Any, back: bool) -> Array:
             return conj(rule(conj(g), *[get(n) for n in names[1:]]))
         return rule(g, *[get(n) for n in names[1:]])
     p = rule(*[get(n) for n in names])
-    if back and p.__class__ is Array and p._dtype.kind == "c":
-        p = _array.xp.conj(p)
+    if back:
+        if p.__class__ is Array:
+            p = _array.xp.conj(p) if p._dtype.kind == "c" else p
+        elif p.__class__ is complex:
+            p = p.conjugate()
     return g * p
 
 
