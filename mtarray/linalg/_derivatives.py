@@ -17,11 +17,14 @@ from typing import Any
 from .. import _array
 from .._array import Array
 from .._dtypes import COMPLEX, real_of
-from ..creation import eye, tril, triu
+from ..creation import arange, eye, tril, triu
 from ..data_type import finfo
-from ..elementwise import abs, conj, imag, real
+from ..elementwise import abs, conj, equal, imag, real
 from ..manipulation import concat, moveaxis, reshape
-from ..statistical import max
+from ..searching import where
+from ..statistical import max, sum
+from ..statistical import prod as prod_of
+from ..utility import any
 
 
 def H(x: Array) -> Array:
@@ -105,8 +108,41 @@ def solution_by_x2(g: Array, x1: Array) -> Array:
     return _solve(H(x1), g)
 
 
-def determinant(g: Array, x: Array, y: Array) -> Array:
-    return (g * _conj(y))[..., None, None] * H(_array.xp.linalg.inv(x))
+def determinant(g: Array, x: Array) -> Array:
+    from ._engine import adjugate
+
+    return g[..., None, None] * H(adjugate(x))
+
+
+def adjugate(g: Array, x: Array, y: Array) -> Array:
+    determinants = _array.xp.linalg.det(x)
+    with _array.xp.autodiff.no_grad():
+        size = _array.xp.linalg.matrix_norm(x) * _array.xp.linalg.matrix_norm(y) * float(finfo(x.dtype).eps) ** 0.5
+        near_singular = bool(any(size >= abs(determinants)))
+    yh = H(y)
+    if not near_singular:
+        # d y = (tr(y dx) y - y dx y) / det(x)
+        return (sum(_conj(y) * g, axis=(-2, -1), keepdims=True) * yh - yh @ g @ yh) / _conj(determinants)[..., None, None]
+    # In the bases of the singular vectors x is diagonal, and by e changes: entry i, j of y by -e[i, j] times the product of the singular
+    # values but for those two, and entry i, i by the sum over k of e[k, k] times that for i and k.
+    u, s, vh = _array.xp.linalg.svd(x)
+    unit = (_array.xp.linalg.det(u) * _array.xp.linalg.det(vh))[..., None, None]
+    products = _products_but_two(s)
+    e = _conj(unit) * (vh @ g @ u)
+    diagonal = products @ _diagonal(e)[..., None]
+    return u @ (diagonal * _unit(x) - products * e) @ vh
+
+
+def _products_but_two(s: Array) -> Array:
+    """The products of all singular values but i and j; 0 for i = j. Only the last two may be 0, else all products are."""
+    n = s.shape[-1]
+    i = arange(n, device=s.device)
+    zero = equal(s, 0)
+    inverse_head = where((i >= n - 2) | zero, 1.0, 1 / where(zero, 1.0, s))
+    out = prod_of(s[..., : n - 2], axis=-1)[..., None, None] * inverse_head[..., None] * inverse_head[..., None, :]
+    for k in range(n)[-2:]:
+        out = out * where((i == k)[:, None] | (i == k), 1.0, s[..., k, None, None])
+    return out * (1 - eye(n, dtype=s.dtype, device=s.device))
 
 
 def sign_and_logdet(g: Any, x: Array, y: Any) -> Array | None:

@@ -91,6 +91,28 @@ def determinant(x: Any) -> Any:
         return np.linalg.det(x)
 
 
+@engine(vjp=rules.adjugate)
+def adjugate(x: Any) -> Any:
+    """Determinants times inverses of square matrices: finite for singular ones too, whose determinants have a derivative as well."""
+    with _threads():
+        try:
+            d = np.linalg.det(x)
+            if np.all(d):
+                return d[..., None, None] * np.linalg.inv(x)
+        except np.linalg.LinAlgError:  # singular after all, in a way that rounding hid from the determinant
+            pass
+        return _by_singular_values(x)
+
+
+def _by_singular_values(x: Any) -> Any:
+    u, s, vh = np.linalg.svd(x)
+    one = np.ones_like(s[..., :1])
+    before = np.cumprod(np.concatenate([one, s[..., :-1]], axis=-1), axis=-1)
+    after = np.cumprod(np.concatenate([one, s[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+    unit = np.linalg.det(u) * np.linalg.det(vh)
+    return unit[..., None, None] * np.matmul(_adjoint(vh) * (before * after)[..., None, :], _adjoint(u))
+
+
 @engine(vjp=(rules.solution_by_x1, rules.solution_by_x2))
 def solution(x1: Any, x2: Any) -> Any:
     """X of x1 @ X = x2 for stacks of matrices."""
