@@ -409,6 +409,7 @@ __array_api_version__ = "2025.12"
 
 _array.xp = _sys.modules[__name__]
 _array.imperative = lambda: _importlib.import_module("mtarray.autodiff.imperative")
+_ops.derivative_source = lambda op: _importlib.import_module("mtarray.autodiff.deriving").source_of(op)
 _ops.ready()
 
 __all__ = [

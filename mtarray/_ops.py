@@ -11,7 +11,7 @@ import numpy as np
 from . import _dispatch, _fold
 from ._array import Array
 from ._config import config, is_strict
-from ._dtypes import FLOATING, INTEGER_OR_BOOL, NUMERIC, REAL_FLOATING, SIGNED, UNSIGNED, DType, dtype_of, float_of, int64, uint64
+from ._dtypes import FLOATING, INTEGER_OR_BOOL, NUMERIC, REAL_FLOATING, SIGNED, UNSIGNED, DType, dtype_of, float64, float_of, int64, uint64
 from ._dtypes import bool as bool_
 from ._kernels import settings
 from ._operands import check_strict, common, lift, names
@@ -314,12 +314,13 @@ def elementwise(
     errors: whether NumPy's integer loops can warn.
     shortcut: called with the operands first; what it returns, unless None, is the result (another op that does the same better).
     derivative: by default it is derived from the source of the function. Or the partial derivative by each operand (a tuple of them where
-    there are several): a number, a function of arrays, or None where there is none. The names of its parameters say what it takes: operands by their names, and `y`, the result; with `g` first it
-    returns g times the partial derivative, where that is cheaper (`lambda g, x2: g / x2`). What no partial derivative expresses (functions of complex numbers that are not analytic) is a `Vjp`.
+    there are several): a number, a function of arrays, or None where there is none. The names of its parameters say what it takes:
+    operands by their names, and `y`, the result; with `g` first it returns g times the partial derivative, where that is cheaper
+    (`lambda g, x2: g / x2`). What no partial derivative expresses (functions of complex numbers that are not analytic) is a `Vjp`.
 
-    TypeError for a function that cannot be compiled: it names the line and the reason. (What a dtype does not have, like an order of complex
-    numbers, is told when the op first meets that dtype.) The function that is returned has `source("cpu")` and `source("derivative")`,
-    which show the generated code.
+    TypeError for a function that cannot be compiled: it names the line and the reason. (What a dtype does not have, like an order of
+    complex numbers, is told when the op first meets that dtype.) The function that is returned has `source("cpu")` and
+    `source("derivative")`, which show the generated code.
     """
     known = tuple([dtype_of(d) for d in dtypes])
 

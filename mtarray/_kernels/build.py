@@ -77,6 +77,11 @@ def kernel(name, body, prelude="", fastmath=False):
         return hit[0]
 
 
+def source_of(address):
+    """The module text of the kernel at this address, as `kernel` gave it."""
+    return next(memo[2] for memo, made in list(_loaded.items()) if len(memo) == 3 and made[0] == address)
+
+
 def load(name, source):
     """(object, module): the object called `name` of the module with this source, whose `@njit(cache=True)` functions are cached.
 

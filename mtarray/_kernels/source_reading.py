@@ -247,8 +247,8 @@ class _Resolver(ast.NodeTransformer):
         return self.bind(node, self.lookup(node), called=False)
 
     def visit_Attribute(self, node):
-        if isinstance(node.value, ast.Name) and node.value.id not in self.local:
-            owner = self.lookup(node.value)
+        if self.is_outside(node.value):
+            owner = self.module(node.value)
             if _is_namespace(owner):
                 return self.of_namespace(node, owner, called=False)
             if isinstance(owner, types.ModuleType):
@@ -267,8 +267,8 @@ class _Resolver(ast.NodeTransformer):
             if func.id in self.local:
                 self.refuse(node, f"it calls the local variable {func.id!r}")
             func = self.bind(func, self.lookup(func), called=True)
-        elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id not in self.local:
-            owner = self.lookup(func.value)
+        elif isinstance(func, ast.Attribute) and self.is_outside(func.value):
+            owner = self.module(func.value)
             if _is_namespace(owner):
                 func = self.of_namespace(func, owner, called=True)
             elif isinstance(owner, types.ModuleType):
@@ -276,7 +276,7 @@ class _Resolver(ast.NodeTransformer):
                     self.refuse(node, f"module {owner.__name__} has no attribute {func.attr!r}")
                 func = self.bind(func, getattr(owner, func.attr), called=True)
             else:
-                self.refuse(node, f"it calls .{func.attr} of {func.value.id!r}, which is not a number of its own")
+                self.refuse(node, f"it calls .{func.attr} of `{ast.unparse(func.value)}`, which is not a number of its own")
         elif isinstance(func, ast.Attribute) and func.attr == "conjugate":
             func = ast.copy_location(ast.Attribute(self.visit(func.value), func.attr, func.ctx), func)
         else:
@@ -301,6 +301,19 @@ class _Resolver(ast.NodeTransformer):
         if getattr(_function_of(value), "__code__", None) is self.function.__code__ and name in _BUILTINS:
             return getattr(builtins, name)
         return value
+
+    def is_outside(self, node):
+        """Whether an expression is a name from outside, or attributes of one: `xp.special`."""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return isinstance(node, ast.Name) and node.id not in self.local
+
+    def module(self, node):
+        """What such an expression stands for; below modules only modules count."""
+        if isinstance(node, ast.Name):
+            return self.lookup(node)
+        owner = self.module(node.value)
+        return getattr(owner, node.attr, None) if isinstance(owner, types.ModuleType) else None
 
     def of_namespace(self, node, owner, called):
         name = node.attr

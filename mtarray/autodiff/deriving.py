@@ -1,0 +1,197 @@
+"""Derivatives of users' ops, derived from the source of their scalar functions.
+
+Each partial derivative is declared as an op of its own, by the source of a scalar function. So it is compiled, broadcasts, runs in
+parallel as the op itself does, and its derivative is derived in the same way when it is asked for.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from .._dtypes import FLOATING, DType, float64
+from .._operands import names
+from .._ops import REGISTRY, Elementwise, Op, Reduction, Vjp, elementwise
+from .deriving_syntax import constant
+from .deriving_tangents import Program, Underivable
+
+_texts: weakref.WeakKeyDictionary[Op, list[tuple[str, str]]] = weakref.WeakKeyDictionary()  # what `source("derivative")` shows
+
+
+def derive(op: Op) -> tuple[tuple[str, ...], Any]:
+    """The names of the operands (x0, x1, ...), as the rules know them, and the derivative: what a declaration could hold.
+
+    What cannot be derived raises NoDerivativeError when the derivative is wanted.
+    """
+    _texts[op] = []
+    if isinstance(op, Reduction):
+        from .deriving_folds import derive_reduction, derive_scan
+
+        return ("x",), (derive_reduction if op.kind == "reduction" else derive_scan)(op)
+    if not isinstance(op, Elementwise):
+        return op.parameters, None
+    operands = tuple([f"x{i}" for i in range(op.nin)])
+    if not any(d in FLOATING for d in op.dtypes):
+        return operands, None
+    if op.compares:
+        return operands, (0,) * op.nin
+    rules = tuple([Partial(op, i).rule() for i in range(op.nin)])
+    return operands, rules if op.nout == 1 else Vjp(rules)
+
+
+class Partial:
+    """The partial derivative of the results of a declared op by one of its operands.
+
+    number: if it is that everywhere. function: else the declared op that computes it, of the operands `used`. error: why there is none.
+    """
+
+    def __init__(self, op: Any, operand: int, folds: bool = False) -> None:
+        self.op = op
+        self.number: Any = None
+        self.function: Any = None
+        self.used: tuple[int, ...] = ()
+        self.error: str | None = None
+        self.parameters = [a.arg for a in op.scalar._units[-1].node.args.args]
+        self.title = f"{op.name}, by {self.parameters[operand]}"
+        try:
+            self._derive(operand, folds)
+        except Underivable as refusal:
+            self.error = f"{self.title}: no derivative could be derived from the source ({refusal}); declare it with derivative="
+            _texts[op].append((self.title, f"# {self.error}\n"))
+
+    def _derive(self, operand: int, folds: bool) -> None:
+        op = self.op
+        program = Program(declared_op, folds)
+        name = program.include(op.scalar)
+        made = program.derivative(name, operand, f"{op.name}_by_{self.parameters[operand]}")
+        complex_too = any(d.kind == "c" for d in op.dtypes)
+        bent = list(dict.fromkeys(program.bent)) if complex_too else []
+        number = constant(made)
+        if number is not None and not bent:
+            self.number = number
+            _texts[op].append((self.title, f"# {number}\n"))
+            return
+        loaded = {n.id for n in ast.walk(made) if isinstance(n, ast.Name)}
+        used = range(len(self.parameters))
+        as_declared = bent or (isinstance(op, Elementwise) and op.rule is not None)
+        if not as_declared:  # what the derivative does not need the tape need not keep
+            used = [i for i, p in enumerate(self.parameters) if p in loaded] or [operand]
+            made.args.args = [made.args.args[i] for i in used]
+        self.used = tuple(used)
+        text = program.text()
+        self.function = self._declare(made.name, text, program.outside, _rule(op, bent) if as_declared else None)
+        _texts[op].append((self.title, text))
+
+    def _declare(self, name: str, text: str, outside: dict[str, Any], rule: Any) -> Any:
+        function = defined(name, text, self.op.section, outside)
+        dtypes = tuple([d for d in self.op.dtypes if d in FLOATING])
+        return elementwise(dtypes=dtypes, standard=(), rule=rule)(function)
+
+    def __call__(self, *operands: Any) -> Any:
+        """The partial derivative (of several results a tuple), from all the operands."""
+        if self.error is not None:
+            from .sweep import NoDerivativeError
+
+            raise NoDerivativeError(self.error)
+        return self.number if self.function is None else self.function(*[operands[i] for i in self.used])
+
+    def rule(self) -> Any:
+        """What a declaration holds for this operand."""
+        if self.op.nout > 1:
+            return _named(self._several, ["g", *[f"x{i}" for i in self.used]])
+        if self.error is not None:
+            return _named(self, [])
+        return self.number if self.function is None else _named(self.function, [f"x{i}" for i in self.used])
+
+    def _several(self, g: Any, *operands: Any) -> Any:
+        """The cotangent of the operand, from those of the results (None where there is none)."""
+        from .._array import xp
+
+        partials = self(*operands) if self.function is None else self.function(*operands)
+        total = None
+        for each, p in zip(g, partials):
+            if each is not None:
+                d = each * (xp.conj(p) if p.dtype.kind == "c" else p)
+                total = d if total is None else total + d
+        return total
+
+
+def _named(function: Callable[..., Any], parameters: list[str]) -> Callable[..., Any]:
+    """A function of positional operands with these names, which tell the tape what to keep."""
+
+    def rule(*operands: Any) -> Any:
+        return function(*operands)
+
+    positional = [inspect.Parameter(p, inspect.Parameter.POSITIONAL_ONLY) for p in parameters]
+    rule.__signature__ = inspect.Signature(positional)  # type: ignore[attr-defined]
+    return rule
+
+
+def _rule(op: Any, bent: list[str]) -> Callable[[tuple[Any, ...]], Any]:
+    """The dtypes of a partial derivative of all operands: those of the op; where the op is not analytic, none for complex numbers."""
+
+    def rule(key: tuple[Any, ...]) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
+        ins, outs, *_ = op._standard_rule(key) if op.rule is None else op.rule(key)
+        if bent and any(d.kind == "c" for d in ins):
+            raise TypeError(
+                f"{op.name}: with {', '.join(bent)} it is not analytic, so it has no complex derivative ({names(ins)}); "
+                "declare derivative=mtarray.Vjp(...)"
+            )
+        return ins, tuple([d if d in FLOATING else float64 for d in outs])
+
+    return rule
+
+
+def declared_op(function: Any) -> Elementwise | None:
+    """The declared op whose scalar function this is, if it has a derivative given by hand."""
+    for op in REGISTRY.values():
+        if isinstance(op, Elementwise) and op.scalar_function.__code__ is function.__code__:
+            plain = not isinstance(op.derivative, Vjp) and op.derivative is not None
+            # Our own sections but `special` hold exact formulas, from which better tangents come than from array code.
+            return (
+                op
+                if plain and (op.section == "mtarray.special" or not op.section.startswith("mtarray.") or ".special." in op.section)
+                else None
+            )
+    return None
+
+
+def defined(name: str, text: str, module: str, outside: dict[str, Any]) -> Callable[..., Any]:
+    """The function called `name` of a generated module, whose source can be read as that of a file can."""
+    count = 1
+    while True:
+        path = f"<mtarray: {name}{'' if count == 1 else f' ({count})'} of {module}>"
+        known = linecache.cache.get(path)
+        if known is None or known[2] == text.splitlines(keepends=True):  # type: ignore[misc]
+            break
+        count += 1
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+    space: dict[str, Any] = {"__name__": module, **outside}
+    exec(compile(text, path, "exec"), space)
+    function: Callable[..., Any] = space[name]
+    function.__doc__ = f"Derived from {name.rpartition('_by_')[0]}."
+    return function
+
+
+def note(op: Op, title: str, text: str) -> None:
+    """Add to what `source("derivative")` shows."""
+    _texts[op].append((title, text))
+
+
+def source_of(op: Any) -> str:
+    """The derivative of an op as text: derived source, or the declaration's."""
+    from .rules import rules_of
+
+    if getattr(op, "derivative", None) is not None:
+        given = op.derivative.rule if isinstance(op.derivative, Vjp) else op.derivative
+        parts = given if isinstance(given, tuple) else (given,)
+        return "\n".join([inspect.getsource(p).strip() if inspect.isfunction(p) else f"# {p}" for p in parts]) + "\n"
+    rules_of(op)
+    found = _texts.get(op)
+    if not found:
+        raise ValueError(f"{op.name} has no derivative")
+    return "\n".join([f"# {title}\n{text}" for title, text in found])

@@ -1,0 +1,198 @@
+"""Pieces of the syntax of scalar functions: expressions that simplify as they are made, and bodies without what nothing needs."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Expression = Any  # ast.expr; tangents are None where they are 0
+
+
+def load(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def assign(name: str, e: Expression) -> ast.Assign:
+    return ast.Assign([ast.Name(name, ast.Store())], e)
+
+
+def call(name: str, operands: Sequence[Expression]) -> ast.Call:
+    return ast.Call(load(name), list(operands), [])
+
+
+def define(name: str, operands: Iterable[str], body: list[Any]) -> ast.FunctionDef:
+    arguments = ast.arguments([], [ast.arg(o) for o in operands], None, [], [], None, [])
+    node = ast.FunctionDef(name, arguments, body, [])
+    node.type_params = []  # type: ignore[attr-defined]
+    return node
+
+
+def number(e: Expression) -> Any:
+    """The value of a literal, or None."""
+    if isinstance(e, ast.Constant):
+        return e.value
+    if isinstance(e, ast.UnaryOp) and isinstance(e.op, ast.USub) and isinstance(e.operand, ast.Constant):
+        return -e.operand.value
+    return None
+
+
+def negative(e: Expression) -> Expression:
+    if e is None:
+        return None
+    if isinstance(e, ast.Constant):
+        return ast.Constant(-e.value)
+    if isinstance(e, ast.UnaryOp) and isinstance(e.op, ast.USub):
+        return e.operand
+    return ast.UnaryOp(ast.USub(), e)
+
+
+def plus(a: Expression, b: Expression) -> Expression:
+    if a is None or b is None:
+        return b if a is None else a
+    if number(a) is not None and number(b) is not None:
+        return ast.Constant(number(a) + number(b))
+    if isinstance(b, ast.UnaryOp) and isinstance(b.op, ast.USub):
+        return ast.BinOp(a, ast.Sub(), b.operand)
+    return ast.BinOp(a, ast.Add(), b)
+
+
+def times(a: Expression, b: Expression) -> Expression:
+    if a is None or b is None or number(a) == 0 or number(b) == 0:
+        return None
+    for x, y in ((a, b), (b, a)):
+        if number(x) is not None and number(x) in (1, -1):
+            return y if number(x) == 1 else negative(y)
+    if number(a) is not None and number(b) is not None:
+        return ast.Constant(number(a) * number(b))
+    return ast.BinOp(a, ast.Mult(), b)
+
+
+def over(a: Expression, b: Expression) -> Expression:
+    return None if a is None else a if number(b) == 1 else ast.BinOp(a, ast.Div(), b)
+
+
+def or_zero(e: Expression) -> Expression:
+    return ast.Constant(0.0) if e is None else e
+
+
+def filled(template: str, values: dict[str, Expression]) -> Expression:
+    """The expression of a template, its names replaced."""
+
+    class Fill(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> Expression:
+            return copy.deepcopy(values.get(node.id, node))
+
+    return Fill().visit(ast.parse(template, mode="eval").body)
+
+
+def callee(e: Expression) -> str:
+    """What a call calls: a name, `math.name`, `.method`; "" if it is no call."""
+    if not isinstance(e, ast.Call):
+        return ""
+    f = e.func
+    if isinstance(f, ast.Name):
+        return f.id
+    if isinstance(f, ast.Attribute):
+        return f"{f.value.id}.{f.attr}" if isinstance(f.value, ast.Name) and f.value.id in ("math", "np") else f".{f.attr}"
+    return ""
+
+
+def has_calls(e: Expression) -> bool:
+    return any(isinstance(n, ast.Call) for n in ast.walk(e))
+
+
+def is_outside(e: ast.Attribute) -> bool:
+    return isinstance(e.value, ast.Name) and e.value.id in ("np", "math")
+
+
+# ---------------------------------------------------------------------- leaving out
+
+
+def names_in(e: Any) -> set[str]:
+    return {n.id for n in ast.walk(e) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def pruned(body: list[Any]) -> list[Any]:
+    """A function's body without what its results do not need."""
+    while True:
+        live: set[str] = set()
+        assignments: list[Any] = []
+        for s in body:
+            for n in ast.walk(s):
+                if isinstance(n, (ast.Assign, ast.AugAssign)):
+                    assignments.append(n)
+                elif isinstance(n, ast.Return):
+                    live |= names_in(n.value)
+                elif isinstance(n, (ast.If, ast.While)):
+                    live |= names_in(n.test)
+                elif isinstance(n, ast.For):
+                    live |= names_in(n.iter)
+        size = -1
+        while size != len(live):
+            size = len(live)
+            for n in assignments:
+                for targets, e in _pairs(n):
+                    if live.intersection(targets):
+                        live |= names_in(e)
+                        if isinstance(n, ast.AugAssign):
+                            live |= set(targets)
+        before = [ast.dump(s) for s in body]
+        body = _without(body, live)
+        if [ast.dump(s) for s in body] == before:
+            return body
+
+
+def _pairs(n: Any) -> list[tuple[list[str], Any]]:
+    """(targets, value) of an assignment; of a tuple of values one for each."""
+    if isinstance(n, ast.AugAssign):
+        return [([n.target.id], n.value)]  # type: ignore[union-attr]
+    if len(n.targets) == 1 and isinstance(n.targets[0], ast.Tuple) and isinstance(n.value, ast.Tuple):
+        return [([t.id], e) for t, e in zip(n.targets[0].elts, n.value.elts)]
+    return [([t.id for target in n.targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])], n.value)]
+
+
+def _without(body: list[Any], live: set[str]) -> list[Any]:
+    kept: list[Any] = []
+    for s in body:
+        if isinstance(s, ast.Assign):
+            pairs = [
+                (targets, e)
+                for targets, e in _pairs(s)
+                if live.intersection(targets) and not (isinstance(e, ast.Name) and targets == [e.id])
+            ]
+            if not pairs:
+                continue
+            if len(pairs) < len(_pairs(s)):
+                if len(pairs) == 1:
+                    s = assign(pairs[0][0][0], pairs[0][1])
+                else:
+                    left = ast.Tuple([ast.Name(t, ast.Store()) for (t,), _ in pairs], ast.Store())
+                    s = ast.Assign([left], ast.Tuple([e for _, e in pairs], ast.Load()))
+        elif isinstance(s, ast.AugAssign):
+            if s.target.id not in live:  # type: ignore[union-attr]
+                continue
+        elif isinstance(s, ast.Pass):
+            continue
+        elif isinstance(s, ast.If):
+            first, second = _without(s.body, live), _without(s.orelse, live)
+            if not first and not second:
+                continue
+            s = ast.If(s.test, first or [ast.Pass()], second)
+        elif isinstance(s, ast.For):
+            inside, after = _without(s.body, live), _without(s.orelse, live)
+            if not inside and not after and s.target.id not in live:  # type: ignore[attr-defined]
+                continue
+            s = ast.For(s.target, s.iter, inside or [ast.Pass()], after)
+        elif isinstance(s, ast.While):
+            s = ast.While(s.test, _without(s.body, live) or [ast.Pass()], _without(s.orelse, live))
+        kept.append(s)
+    return kept
+
+
+def constant(node: ast.FunctionDef) -> Any:
+    """The number that a function returns whatever its operands, or None."""
+    (*before, last) = node.body
+    return number(last.value) if not before and isinstance(last, ast.Return) and math.isfinite(abs(number(last.value) or 0)) else None
