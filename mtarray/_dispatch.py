@@ -345,8 +345,9 @@ def unary_door(op: Any) -> Callable[..., Any]:
     return door
 
 
-def _small(op: Any, x1: Array, x2: Array) -> Array | None:
-    """The result for two small arrays of one dtype, views or broadcast, by NumPy; None for another door."""
+def _pair(op: Any, x1: Array, x2: Array) -> Array | None:
+    """The result for two arrays of one dtype, views or broadcast: small ones by NumPy, larger ones as they were launched before. None for
+    another door."""
     entry = op.fast.get(x1._dtype)
     if entry is None:
         return None
@@ -355,6 +356,13 @@ def _small(op: Any, x1: Array, x2: Array) -> Array | None:
     n1 = n1 if n1 >= 0 else prod(s1)
     n2 = n2 if n2 >= 0 else prod(s2)
     limit = entry[1]
+    if n1 >= limit or n2 >= limit:
+        launch = entry[4].launches.get(((s1, x1._strides), (s2, x2._strides)))
+        one, two = x1._storage, x2._storage
+        if launch is None or launch.__class__ is str or one.node is not None or two.node is not None:
+            return None
+        size = x1._dtype.itemsize
+        return fresh(launch(((one.buffer, x1._offset * size), (two.buffer, x2._offset * size)))[0])
     # What the operands broadcast to has the size of one of them, or at most that of both multiplied.
     if not 0 < n1 < limit or not 0 < n2 < limit or (n1 * n2 >= limit and s1 != s2 and s1[:-1] != s2[:-1] and s1[1:] != s2 and s1 != s2[1:]):
         return None
@@ -444,9 +452,9 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
                             record(op, (x1, x2), (out,), None)
                         return out
             if x2.__class__ is Array and x2._dtype is x1._dtype:
-                small = _small(op, x1, x2)
-                if small is not None:
-                    return small
+                paired = _pair(op, x1, x2)
+                if paired is not None:
+                    return paired
         out = elementwise(op, (x1, x2))
         if out is NotImplemented:
             if not operator:
