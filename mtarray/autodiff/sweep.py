@@ -126,7 +126,8 @@ class _Sweep:
                 elif entry[1]:
                     entry[0] += g
                 else:
-                    self.cotangents[node] = [entry[0] + g, True]
+                    g = entry[0] + g  # of two permuted windows: laid out as they are, so nothing can be added at a window of it
+                    self.cotangents[node] = [g, g._whole >= 0]
                 return
         first = entry is None
         if entry is None:
