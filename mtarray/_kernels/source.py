@@ -146,7 +146,10 @@ class Scalar:
             node = Literals(literal, integers).visit(node)
             node = _Operators(operators).visit(_Bind(math, rare, renamed).visit(node))
             node.name = renamed[unit.name]
-            lines += ["", "", "@_njit(forceinline=True, error_model='numpy')", ast.unparse(ast.fix_missing_locations(node))]
+            # Nobody calls them from Python. A helper whose loop ends by its data vectorises nowhere, so inlining it only costs compilation.
+            inline = unit is self._main or not any(isinstance(n, (ast.While, ast.Break)) for n in ast.walk(node))
+            options = f"forceinline={inline}, error_model='numpy', no_cpython_wrapper=True, no_cfunc_wrapper=True"
+            lines += ["", "", f"@_njit({options})", ast.unparse(ast.fix_missing_locations(node))]
         return "\n".join(lines) + "\n"
 
 

@@ -23,14 +23,12 @@ def lbeta_parts(a, b):
     if a < b:
         a, b = b, a
     if a < 10.0:
-        h, l = lgamma_parts(a)
-        bh, bl = lgamma_parts(b)
-        h, t = two_sum(h, bh)
-        l = l + (bl + t)
         s, sl = two_sum(a, b)
-        bh, bl = lgamma_parts(s)
-        h, t = two_sum(h, -bh)
-        l = l + (t - bl - sl * math.log(s))
+        h, l = 0.0, -sl * math.log(s)
+        for i in range(3):
+            ph, pl = lgamma_parts(a if i == 0 else b if i == 1 else s)
+            h, t = two_sum(h, ph if i < 2 else -ph)
+            l = l + (t + (pl if i < 2 else -pl))
     else:
         s, sl = two_sum(a, b)
         lh, ll = log_parts(s, sl)
@@ -72,13 +70,18 @@ def _is_pole(x):
     return x <= 0.0 and x == math.floor(x)
 
 
+def _lbeta_huge(a, b):
+    """log(beta(a, b)) for b > 1e300 and positive a, where beta is gamma(a) b^-a."""
+    return lgamma(a) - a * math.log(b) if a < 1e300 else -math.inf
+
+
 def _lbeta(a, b):
     """log(abs(beta(a, b)))."""
     if a > 0.0 and b > 0.0:
         if a == 1.0 or b == 1.0:
             return -math.log(max(a, b)) if min(a, b) == 1.0 else -math.log(min(a, b))
         if a > 1e300 or b > 1e300:
-            return -math.inf if a > 1e300 and b > 1e300 else lgamma(min(a, b)) - min(a, b) * math.log(max(a, b))
+            return _lbeta_huge(min(a, b), max(a, b))
         h, l = lbeta_parts(a, b)
         return h + l
     if a != a or b != b:
@@ -97,7 +100,7 @@ def _lbeta(a, b):
 def _beta(a, b):
     if a > 0.0 and b > 0.0:
         if a > 1e300 or b > 1e300:
-            return math.exp(_lbeta(a, b))
+            return math.exp(_lbeta_huge(min(a, b), max(a, b)))
         h, l = lbeta_parts(a, b)
         return exp_of(h, l)
     if a != a or b != b:
@@ -177,16 +180,20 @@ def binom(n, k):
             return _binomial_product(n, c)
     if math.isinf(n) or math.isinf(k):
         return math.inf if n > 0.0 and math.isfinite(k) else math.nan
-    if n > -1.0 and k < -0.5:
-        k = n - k
     if n > -1.0:
-        if n - k > -0.5:
+        gap = k - n
+        sine = _sin_of_difference(k, n)
+        if k < -0.5:  # the same of n - k, whose difference from n is -k
+            gap = -k
+            sine = sinpi(-k)
+            k = n - k
+        if gap < 0.5:
             lh, ll = log_parts(n + 1.0, 0.0)
-            h, l = lbeta_parts(1.0 + n - k, 1.0 + k)
+            h, l = lbeta_parts(1.0 - gap, 1.0 + k)
             h, t = two_sum(h, lh)
             return exp_of(-h, -(l + (t + ll)))
-        h, l = lbeta_parts(k - n, 1.0 + n)  # by the reflection formula
-        return _sin_of_difference(k, n) / math.pi * exp_of(h, l)
+        h, l = lbeta_parts(gap, 1.0 + n)  # by the reflection formula
+        return sine / math.pi * exp_of(h, l)
     if k > -1.0:
         h, l = lbeta_parts(-n, 1.0 + k)
         return _sin_of_difference(n, k) / (sinpi(n) * (k - n)) * exp_of(-h, -l)

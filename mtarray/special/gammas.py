@@ -14,7 +14,7 @@ math: Any = _math
 _LN_PI = _math.log(_math.pi)
 
 
-def _gamma_near(x):
+def gamma_near(x):
     """gamma(x) for |x| <= 12.5: 1 / gamma near 1, and the product that the recurrence asks for, as a pair."""
     n = math.rint(x)
     p, pl = 1.0, 0.0
@@ -42,7 +42,7 @@ def _gamma_near(x):
 
 def gamma_of(x):
     if abs(x) <= 12.5:
-        return _gamma_near(x) if x != 0.0 and (x > 0.0 or x != math.floor(x)) else math.copysign(math.inf, x) if x == 0.0 else math.nan
+        return gamma_near(x) if x != 0.0 and (x > 0.0 or x != math.floor(x)) else math.copysign(math.inf, x) if x == 0.0 else math.nan
     if x > 0.0:
         if x > 172.0:
             return math.inf
