@@ -40,9 +40,10 @@ TITLES = {
     "fft": "mtarray.fft",
     "random": "mtarray.random",
     "special": "mtarray.special",
+    "autodiff": "mtarray.autodiff",
     "numpy_names": "NumPy names beyond the standard",
 }
-NAMESPACES = [name for name in ("linalg", "fft", "random", "special") if inspect.ismodule(getattr(mtarray, name, None))]
+NAMESPACES = [name for name in ("linalg", "fft", "random", "special", "autodiff") if inspect.ismodule(getattr(mtarray, name, None))]
 
 
 def _public(module: ModuleType) -> list[str]:
@@ -85,6 +86,8 @@ def _facts(value: Any) -> str:
     twin = getattr(op, "twin", None)
     if twin is not None and limit:
         facts.append(f"below {limit:,} elements NumPy's `{getattr(twin, '__name__', twin)}` serves, from there on a parallel kernel")
+    if getattr(op, "derivative", None) is not None:
+        facts.append("has a derivative")
     return " · ".join(facts) + "\n"
 
 
