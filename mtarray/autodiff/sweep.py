@@ -15,7 +15,6 @@ import numpy as np
 from .. import _array, _strides
 from .._array import Array, fresh, window
 from . import tape
-from .rules import rules_of
 from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, copy, edge_of, local, recording, restore, view_on, zeros
 
 
