@@ -63,6 +63,8 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
             return result
     where = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
     out = kwargs.get("out")
+    if method == "at" or "where" in kwargs:  # what is not written keeps its dependence
+        _to_numpy((inputs[0], out), where)
     if out is not None:
         targets = out if isinstance(out, tuple) else (out,)
         kwargs = {**kwargs, "out": tuple([writable(t, f"{where}: out") if t.__class__ is Array else t for t in targets])}
