@@ -165,6 +165,71 @@ ONE = {
 }
 
 
+def _lower(a, x):
+    return mp.gammainc(a, 0, x, regularized=True)
+
+
+def _upper(a, x):
+    return mp.gammainc(a, x, mp.inf, regularized=True)
+
+
+def _ibeta(a, b, x):
+    return mp.betainc(a, b, 0, x, regularized=True)
+
+
+def _student(df, t):
+    tail = _ibeta(df / 2, mp.mpf(0.5), df / (df + t * t)) / 2
+    return tail if t < 0 else 1 - tail
+
+
+def _logs(rng, lo, hi, n, count):
+    return tuple(np.exp(rng.uniform(lo, hi, n)) for _ in range(count))
+
+
+def _gamma_points(r, n):
+    a = np.exp(r.uniform(-5, 6, n))
+    wide = np.exp(r.uniform(-5, 5, n))
+    return [(a, a * np.exp(r.normal(0, 0.5, n))), (wide, wide * np.exp(r.normal(0, 2, n)))]
+
+
+def _beta_points(r, n):
+    a, b = _logs(r, -3, 5, n, 2)
+    return [(a, b, np.clip(r.beta(a, b), 1e-12, 1 - 1e-12)), (*_logs(r, -3, 4, n, 2), r.uniform(0, 1, n))]
+
+
+def _ratio_points(r, n):
+    return [(*_logs(r, -1, 6, n, 2), np.exp(r.normal(0, 1, n)))]
+
+
+def _pairs(r, n):
+    x = np.exp(r.uniform(-20, 20, n))
+    return [_logs(r, -20, 20, n, 2), (x, x * (1 + _powers(r, -40, -1, n, True)))]
+
+
+SEVERAL = {
+    "gammainc": Case(_lower, "0.007 < a < 400", _gamma_points),
+    "gammaincc": Case(_upper, "0.007 < a < 400", _gamma_points),
+    "betainc": Case(_ibeta, "0.05 < a, b < 150", _beta_points),
+    "betaincc": Case(lambda a, b, x: mp.betainc(a, b, x, 1, regularized=True), "0.05 < a, b < 150", _beta_points, 8.0),
+    "beta": Case(mp.beta, "a, b > 0", lambda r, n: [_logs(r, -8, 8, n, 2)]),
+    "betaln": Case(lambda a, b: mp.log(mp.beta(a, b)), "a, b > 0", lambda r, n: [_logs(r, -8, 8, n, 2)]),
+    "binom": Case(mp.binomial, "-1 < n, k", lambda r, n: [(r.uniform(0, 100, n), r.uniform(0, 100, n))]),
+    "zeta": Case(mp.zeta, "x > 1, q > 0", lambda r, n: [(r.uniform(1, 50, n), np.exp(r.uniform(-5, 5, n)))]),
+    "polygamma": Case(
+        lambda k, x: mp.polygamma(int(k), x), "n <= 8, x > 0", lambda r, n: [(r.integers(1, 9, n).astype(float), r.uniform(0, 30, n))]
+    ),
+    "stdtr": Case(_student, "0.3 < df < 400", lambda r, n: [(np.exp(r.uniform(-1, 6, n)), r.normal(0, 3, n))]),
+    "chdtr": Case(lambda v, x: _lower(v / 2, x / 2), "0.01 < v < 800", _gamma_points),
+    "chdtrc": Case(lambda v, x: _upper(v / 2, x / 2), "0.01 < v < 800", _gamma_points, 8.0),
+    "fdtr": Case(lambda m, n, x: _ibeta(m / 2, n / 2, m * x / (n + m * x)), "0.3 < dfn, dfd < 400", _ratio_points),
+    "fdtrc": Case(lambda m, n, x: _ibeta(n / 2, m / 2, n / (n + m * x)), "0.3 < dfn, dfd < 400", _ratio_points, 8.0),
+    "xlogy": Case(lambda x, y: x * mp.log(y), "x, y > 0", _pairs),
+    "xlog1py": Case(lambda x, y: x * mp.log1p(y), "x, y > 0", _pairs),
+    "rel_entr": Case(lambda x, y: x * mp.log(x / y), "x, y > 0", _pairs),
+    "kl_div": Case(lambda x, y: x * mp.log(x / y) - x + y, "x, y > 0", _pairs, 8.0),
+}
+
+
 def exact(function, arguments, kind):
     """Exact results as mpf."""
     with mp.workprec(PRECISION):
@@ -214,8 +279,7 @@ def main():
     parser.add_argument("--kind", default="f8")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    cases = ONE
-    for name, case in cases.items():
+    for name, case in (ONE | SEVERAL).items():
         if options.names and name not in options.names:
             continue
         arguments, ours, theirs = measure(name, case, options.kind, options.points)

@@ -204,7 +204,7 @@ def _fisher_by_dfn(dfn, dfd, x):
 
 
 def _fisher_by_dfd(dfn, dfd, x):
-    inner, w = _fisher_slopes(dfn, dfd, x)
+    inner, _w = _fisher_slopes(dfn, dfd, x)
     return -0.5 * _beta_slope_a(0.5 * dfd, 0.5 * dfn, dfd / (dfd + dfn * x)) - inner / dfd
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from .._array import Array
 from .._dtypes import COMPLEX, FLOATING, float_of
 from .._operands import lift
-from ..data_type import astype
+from ..creation import astype, broadcast_arrays
 from ..elementwise import abs as _abs
 from ..elementwise import exp, isfinite, log, log1p, real, sign
-from ..manipulation import broadcast_arrays, squeeze
+from ..manipulation import squeeze
 from ..searching import where
 from ..statistical import max as _max
 from ..statistical import sum as _sum
