@@ -1,10 +1,12 @@
 """The benchmarks' own machinery: enough rows, results that are really checked, a report that says what was measured."""
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,17 +31,34 @@ def test_at_least_seventy_rows_with_names_of_their_own() -> None:
     assert all(case.row.family == "fft" for case in rows.cases("fft/"))
 
 
-@pytest.mark.parametrize("case", [c for c in rows.cases() if c.n <= 10**5], ids=lambda c: c.label)
+@pytest.mark.parametrize("case", [c for c in rows.cases() if c.n <= 10**5 and not c.row.by], ids=lambda c: c.label)
 def test_rows_agree_with_numpy(case: rows.Case) -> None:
     """mtarray's result of every row that is not large."""
     inputs = case.row.inputs(np.random.default_rng(1), case.n)
     ours = peers.mtarray_peer()
     with np.errstate(all="ignore"):
         expected = np.asarray(case.row.function(np, *inputs))
-    got = ours.to_numpy(case.row.function(ours.xp, *(ours.from_numpy(x) for x in inputs)))
-    if case.row.unordered:
-        got, expected = np.sort(got), np.sort(expected)
-    timing._check(got, expected, case.row.tolerance)
+    (got,) = timing.results(case, ours, timing.prepare(case, ours, inputs)())
+    timing.check(got, np.sort(expected) if case.row.unordered else expected, case.row.tolerance)
+
+
+@pytest.mark.parametrize("row", list(rows.derivatives()), ids=lambda row: row.name)
+def test_gradients_agree_with_differences_of_numpys_losses(row: rows.Row) -> None:
+    """mtarray's gradient of every loss, small and in double precision, along a random direction."""
+    case = rows.Case(row, min(row.sizes[0], 1568 if "784" in row.name else 200))
+    rng = np.random.default_rng(1)
+    inputs = [x.astype(np.float64) for x in row.inputs(rng, case.n)]
+    directions = [rng.uniform(-1, 1, x.shape) for x in inputs[: row.by]]
+    ours = peers.mtarray_peer()
+    value, *gradients = timing.results(case, ours, timing.prepare(case, ours, inputs)())
+    np.testing.assert_allclose(value, row.function(np, *inputs), rtol=1e-12)
+    assert [g.shape for g in gradients] == [x.shape for x in inputs[: row.by]]
+
+    def along(step: float) -> float:
+        return float(row.function(np, *[x + step * v for x, v in zip(inputs, directions)], *inputs[row.by :]))
+
+    slope = sum(float(np.sum(g * v)) for g, v in zip(gradients, directions))
+    assert slope == pytest.approx((along(1e-6) - along(-1e-6)) / 2e-6, rel=1e-5)
 
 
 def test_a_wrong_result_has_no_time() -> None:
@@ -49,6 +68,24 @@ def test_a_wrong_result_has_no_time() -> None:
     assert set(result.seconds) == {"NumPy", "mtarray"}
     assert "AssertionError" in result.problems["JAX"]
     assert "JAX" in report.summary([result])
+
+
+def test_derivatives_are_measured_where_there_are_any() -> None:
+    """NumPy has none and checks the loss alone; gradients are checked against the first peer's."""
+
+    def peer(name: str, gradient: float, only_derivatives: bool = False) -> peers.Peer:
+        def differentiate(loss: Any, arrays: Any, by: int) -> Any:
+            return lambda: (loss(*arrays), tuple(gradient * np.ones_like(x) for x in arrays[:by]))
+
+        return dataclasses.replace(numpy_like(name), differentiate=differentiate, only_derivatives=only_derivatives)
+
+    libraries = [numpy_like("NumPy"), peer("PyTorch", 1.0), peer("JAX eager", 1.0, True), peer("mtarray", 2.0)]
+    row = rows.Row("family", "row", rows.vectors("float32"), lambda xp, x: xp.sum(x), by=1)
+    result = timing.measure(rows.Case(row, 10**5), libraries, seconds=0.01)
+    assert set(result.seconds) == {"PyTorch", "JAX eager"}
+    assert "AssertionError" in result.problems["mtarray"]
+    assert set(timing.measure(rows.Case(dataclasses.replace(row, by=0), 100), libraries, 0.01).seconds) == {"NumPy", "PyTorch", "mtarray"}
+    assert measured({"JAX": 0.1, "PyTorch": 2.0, "mtarray": 1.0}, by=1).target_ratio == 2.0
 
 
 def test_ratios_and_bounds() -> None:
@@ -76,7 +113,7 @@ def test_json_page_and_picture(tmp_path: Path) -> None:
     report.write_page(page, values, [numpy_like("NumPy", "2.9")])
     text = page.read_text(encoding="utf-8")
     assert "old" not in text
-    assert "| 3 µs | 2 ms | – | 1 µs | 3.00 |" in text
+    assert "| 3 µs | 2 ms | – | – | 1 µs | 3.00 |" in text
     page.write_text("no markers", encoding="utf-8")
     with pytest.raises(SystemExit, match="lacks the lines"):
         report.write_page(page, values, [])

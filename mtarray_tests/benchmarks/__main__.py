@@ -27,8 +27,7 @@ def main() -> None:
         parser.error(f"no row's family/name/n contains {options.filter!r}")
     libraries = peers.available()
     machine = report.machine()
-    versions = ", ".join(f"{p.name} {p.version}" for p in libraries)
-    print(f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, {versions}")
+    print(f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, {report.versions(libraries)}")
     print(report.header())
     seconds = options.seconds or (0.3 if options.quick else 2.0)
     measured = []

@@ -1,13 +1,14 @@
 """The libraries that are compared, behind one face each.
 
 A row's function is written once over `xp`. A peer supplies that `xp` (its own functions under the standard's names, with no
-wrapper where its own name and arguments agree), turns ndarrays into its arrays and back, and says how to wait for a result.
+wrapper where its own name and arguments agree), turns ndarrays into its arrays and back, and says how to wait for a result and how to
+differentiate a loss.
 """
 
 import functools
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,11 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Peer:
-    """A library: its namespace, conversions, and `prepare`, which turns (function, arrays) into a call that ends when the work has."""
+    """A library: its namespace, conversions, and `prepare`, which turns (function, arrays) into a call that ends when the work has.
+
+    `differentiate` turns (loss, arrays, number of those it is differentiated by) into a call that returns the loss and the tuple of its
+    gradients; None if the library has no derivatives. `only_derivatives`: measured on rows of derivatives and on no other.
+    """
 
     name: str
     version: str
@@ -26,6 +31,8 @@ class Peer:
     from_numpy: Callable[[np.ndarray], Any]
     to_numpy: Callable[[Any], np.ndarray]
     prepare: Callable[[Function, tuple[Any, ...], bool], Callable[[], Any]]
+    differentiate: Callable[[Function, tuple[Any, ...], int], Callable[[], Any]] | None = None
+    only_derivatives: bool = False
 
 
 def _direct(function: Function, arrays: tuple[Any, ...], jit: bool) -> Callable[[], Any]:
@@ -42,11 +49,16 @@ def mtarray_peer() -> Peer:
     """mtarray as it is; inputs share NumPy's memory."""
     import mtarray
 
-    return Peer("mtarray", mtarray.__version__, mtarray, mtarray.asarray, np.asarray, _direct)
+    def differentiate(loss: Function, arrays: tuple[Any, ...], by: int) -> Callable[[], Any]:
+        # Parameters as a program has them: in memory of mtarray's own, not in NumPy's that others may write.
+        own = [mtarray.asarray(x, copy=True) for x in arrays]
+        return functools.partial(mtarray.value_and_grad(loss, argnums=tuple(range(by))), *own)
+
+    return Peer("mtarray", mtarray.__version__, mtarray, mtarray.asarray, np.asarray, _direct, differentiate)
 
 
 def torch_peer() -> Peer:
-    """PyTorch on all cores, without recording gradients."""
+    """PyTorch on all cores, recording gradients only where they are wanted."""
     import torch
 
     torch.set_grad_enabled(False)
@@ -116,11 +128,25 @@ def torch_peer() -> Peer:
         def repeat(x: Any, n: int, axis: int) -> Any:
             return torch.repeat_interleave(x, n, axis)
 
-    return Peer("PyTorch", torch.__version__, Names(), torch.from_numpy, lambda x: x.numpy(), _direct)
+    def differentiate(loss: Function, arrays: tuple[Any, ...], by: int) -> Callable[[], Any]:
+        leaves = [x.detach().clone().requires_grad_(True) for x in arrays[:by]]
+        inputs = (*leaves, *arrays[by:])
+
+        def call() -> Any:
+            with torch.enable_grad():
+                value = loss(*inputs)
+            return value, torch.autograd.grad(value, leaves)
+
+        return call
+
+    return Peer("PyTorch", torch.__version__, Names(), torch.from_numpy, lambda x: x.detach().numpy(), _direct, differentiate)
 
 
-def jax_peer() -> Peer:
-    """JAX on the CPU in 64-bit mode; a row's function is compiled whole unless its shape depends on data."""
+def jax_peer(compiled: bool = True) -> Peer:
+    """JAX on the CPU in 64-bit mode; a row's function is compiled whole unless its shape depends on data.
+
+    `compiled=False`: its derivatives op by op, as a program without `jit` has them.
+    """
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     import jax
     import jax.numpy as jnp
@@ -128,14 +154,25 @@ def jax_peer() -> Peer:
     jax.config.update("jax_enable_x64", True)
 
     def prepare(function: Function, arrays: tuple[Any, ...], jit: bool) -> Callable[[], Any]:
-        compiled = jax.jit(function) if jit else function
+        call = jax.jit(function) if jit else function
         wait = jax.block_until_ready
-        return lambda: wait(compiled(*arrays))
+        return lambda: wait(call(*arrays))
 
-    return Peer("JAX", jax.__version__, jnp, jnp.asarray, np.asarray, prepare)
+    def differentiate(loss: Function, arrays: tuple[Any, ...], by: int) -> Callable[[], Any]:
+        return prepare(jax.value_and_grad(loss, argnums=tuple(range(by))), arrays, compiled)
+
+    name = "JAX" if compiled else "JAX eager"
+    return Peer(name, jax.__version__, jnp, jnp.asarray, np.asarray, prepare, differentiate, only_derivatives=not compiled)
 
 
-def available(names: tuple[str, ...] = ("numpy", "torch", "jax", "mtarray")) -> list[Peer]:
+MAKERS: dict[str, tuple[Callable[[], Peer], ...]] = {
+    "numpy": (numpy_peer,),
+    "torch": (torch_peer,),
+    "jax": (jax_peer, functools.partial(jax_peer, compiled=False)),
+    "mtarray": (mtarray_peer,),
+}
+
+
+def available(names: Iterable[str] = MAKERS) -> list[Peer]:
     """The peers that are installed, in the order of the table's columns; NumPy, the reference, always."""
-    makers = {"numpy": numpy_peer, "torch": torch_peer, "jax": jax_peer, "mtarray": mtarray_peer}
-    return [makers[name]() for name in names if importlib.util.find_spec(name) is not None]
+    return [make() for name in names if importlib.util.find_spec(name) is not None for make in MAKERS[name]]

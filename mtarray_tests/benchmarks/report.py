@@ -12,7 +12,7 @@ from typing import Any
 from .peers import Peer
 from .timing import Measurement
 
-COLUMNS = ("NumPy", "PyTorch", "JAX", "mtarray")
+COLUMNS = ("NumPy", "PyTorch", "JAX", "JAX eager", "mtarray")
 
 
 def _time(seconds: float | None) -> str:
@@ -32,7 +32,7 @@ def _ratio(value: float | None) -> str:
 def header() -> str:
     """The table's head."""
     times = "".join(f"{name:>10}" for name in COLUMNS)
-    return f"{'':38}{'n':>10}{times}{'fastest':>9}{'PyTorch':>9}\n{'':38}{'':10}{'':40}{'/ours':>9}{'/ours':>9}"
+    return f"{'':38}{'n':>10}{times}{'fastest':>9}{'PyTorch':>9}\n{'':38}{'':10}{'':{10 * len(COLUMNS)}}{'/ours':>9}{'/ours':>9}"
 
 
 def line(m: Measurement) -> str:
@@ -51,8 +51,9 @@ def geometric_mean(values: Iterable[float]) -> float | None:
 
 def summary(measurements: Sequence[Measurement]) -> str:
     """Geometric means per family and overall, then what misses its bound and what had no time."""
-    large = [m for m in measurements if m.large]
-    small = [m for m in measurements if not m.large]
+    large = [m for m in measurements if m.large and not m.derivative]
+    small = [m for m in measurements if not m.large and not m.derivative]
+    derivatives = [m for m in measurements if m.derivative]
     lines = ["", f"{'geometric means of fastest/ours, n ≥ 10^5':48}{'rows':>6}{'mean':>8}"]
     for family in dict.fromkeys(m.case.row.family for m in large):
         ratios = [r for m in large if m.case.row.family == family and (r := m.target_ratio) is not None]
@@ -60,8 +61,9 @@ def summary(measurements: Sequence[Measurement]) -> str:
     for label, group in (("all", large), ("all but those that wait for the compiler", [m for m in large if not m.case.row.waits])):
         ratios = [r for m in group if (r := m.target_ratio) is not None]
         lines.append(f"  {label:46}{len(ratios):>6}{_ratio(geometric_mean(ratios)):>8}")
-    ratios = [r for m in small if (r := m.target_ratio) is not None]
-    lines.append(f"{'geometric mean of PyTorch/ours, smaller rows':48}{len(ratios):>6}{_ratio(geometric_mean(ratios)):>8}")
+    for label, group in (("smaller rows", small), ("derivatives", derivatives)):
+        ratios = [r for m in group if (r := m.target_ratio) is not None]
+        lines.append(f"{'geometric mean of PyTorch/ours, ' + label:48}{len(ratios):>6}{_ratio(geometric_mean(ratios)):>8}")
 
     below = sorted((m for m in measurements if m.below), key=lambda m: m.target_ratio or 0)
     bounded = sum(1 for m in measurements if m.target_ratio is not None and not m.case.row.waits)
@@ -72,6 +74,10 @@ def summary(measurements: Sequence[Measurement]) -> str:
         lines.append("\nwithout a time:")
         lines += [f"  {m.case.label}: {name}: {text[:150]}" for m, name, text in problems]
     return "\n".join(lines)
+
+
+def versions(peers: Sequence[Peer]) -> str:
+    return ", ".join(f"{p.name} {p.version}" for p in peers if not p.only_derivatives)
 
 
 def machine() -> dict[str, Any]:
@@ -113,8 +119,7 @@ BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 def markdown(measurements: Sequence[Measurement], peers: Sequence[Peer]) -> str:
     """The table for a page: one row per case, then the geometric means."""
     m = machine()
-    versions = ", ".join(f"{p.name} {p.version}" for p in peers)
-    lines = [f"{m['cpu']}, {m['cores']} cores, Python {m['python']}; {versions}.", ""]
+    lines = [f"{m['cpu']}, {m['cores']} cores, Python {m['python']}; {versions(peers)}.", ""]
     lines += ["| | n | " + " | ".join(COLUMNS) + " | fastest / ours |", "|---|--:|" + "--:|" * (len(COLUMNS) + 1)]
     for case in measurements:
         times = " | ".join(_time(case.seconds.get(name)) for name in COLUMNS)
@@ -141,7 +146,7 @@ def write_plot(path: Path, measurements: Sequence[Measurement]) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    shown = [(m, r) for m in measurements if m.large and (r := m.target_ratio) is not None]
+    shown = [(m, r) for m in measurements if m.large and not m.derivative and (r := m.target_ratio) is not None]
     if not shown:
         raise SystemExit("--plot: no row of 10^5 elements or more has both mtarray's time and a peer's")
     families = list(dict.fromkeys(m.case.row.family for m, _ in shown))

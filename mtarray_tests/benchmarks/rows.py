@@ -4,11 +4,14 @@ A `Row` has a maker of inputs (ndarrays, the same for every peer) and a function
 the number of elements of the main operand; shapes are made from it.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from . import functions
 
 SMALL, MIDDLE, LARGE = 10, 10**5, 8 * 10**6
 ALL = (SMALL, MIDDLE, LARGE)
@@ -26,7 +29,8 @@ class Row:
 
     `jit=False`: the result's shape depends on data, JAX cannot compile it. `unordered`: the elements' order is not checked.
     `waits`: a chain that mtarray will fuse when it has a compiler; it is printed and left out of the bounds. `tolerance` is
-    relative to the largest element of NumPy's result.
+    relative to the largest element of the expected result. `by`: what is measured is the value of the function, a loss, together with
+    its gradient by the first so many inputs; its bound speaks of PyTorch alone, which records and sweeps as mtarray does.
     """
 
     family: str
@@ -39,6 +43,7 @@ class Row:
     unordered: bool = False
     waits: bool = False
     tolerance: float | None = None
+    by: int = 0
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------------------
@@ -146,42 +151,22 @@ def network(width: int) -> Inputs:
     return make
 
 
-# --- functions of more than one line ------------------------------------------------------------------------------------------
+def training(*widths: int) -> Inputs:
+    """Weight and bias of each layer between these widths, then n elements of a batch of points and as many targets."""
+
+    def make(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+        batch = n // widths[0]
+        layers = [shape for i, o in itertools.pairwise(widths) for shape in ((i, o), (o,))]
+        shapes = [*layers, (batch, widths[0]), (batch, widths[-1])]
+        return tuple(_values(rng, "float32", shape, -0.2, 0.2) for shape in shapes)
+
+    return make
 
 
-def softmax(xp: Any, x: Any) -> Any:
-    """Along rows, shifted by their largest element."""
-    e = xp.exp(x - xp.max(x, axis=-1, keepdims=True))
-    return e / xp.sum(e, axis=-1, keepdims=True)
-
-
-def layernorm(xp: Any, x: Any) -> Any:
-    """Rows to mean 0 and variance 1."""
-    return (x - xp.mean(x, axis=-1, keepdims=True)) / xp.sqrt(xp.var(x, axis=-1, keepdims=True) + 1e-5)
-
-
-def gelu(xp: Any, x: Any) -> Any:
-    """The tanh form."""
-    return 0.5 * x * (1 + xp.tanh(0.7978845608 * (x + 0.044715 * x * x * x)))
-
-
-def chain(xp: Any, x: Any, y: Any) -> Any:
-    """Seven arithmetic ops on two operands."""
-    return (x * y + 2 * x - y) / (x * x + y * y + 1)
-
-
-def pairwise(xp: Any, p: Any, q: Any) -> Any:
-    """Euclidean distances between two clouds, by broadcasting."""
-    d = p[:, None, :] - q[None, :, :]
-    return xp.sqrt(xp.sum(d * d, axis=-1))
-
-
-def forward(xp: Any, x: Any, w1: Any, w2: Any, w3: Any) -> Any:
-    """The forward pass of a two-hidden-layer network with ReLU and a sigmoid."""
-    zero = xp.zeros((1,), dtype=xp.float32)
-    h = xp.maximum(x @ w1 + 0.1, zero)
-    h = xp.maximum(h @ w2 + 0.1, zero)
-    return 1 / (1 + xp.exp(-(h @ w3 + 0.1)))
+def normalised(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+    """A square matrix of about n elements, and a scale and a shift for each column."""
+    s = side(n)
+    return tuple(_values(rng, "float32", shape, -1, 1) for shape in ((s, s), (s,), (s,)))
 
 
 # --- the rows -----------------------------------------------------------------------------------------------------------------
@@ -313,12 +298,27 @@ def composites() -> Iterator[Row]:
     def row(name: str, inputs: Inputs, function: Callable[..., Any], sizes: tuple[int, ...] = (MIDDLE, 10**6)) -> Row:
         return Row("composites", name, inputs, function, sizes, waits=True)
 
-    yield row("softmax", squares("float32"), softmax, (SMALL, MIDDLE, 10**6))
-    yield row("layernorm", squares("float32"), layernorm)
-    yield row("gelu", vectors("float32"), gelu)
-    yield row("arithmetic chain", vectors("float32", "float32"), chain)
-    yield row("pairwise distances", points("float32", 3), pairwise)
-    yield row("network, H=100", network(100), forward, (50, 1000))
+    yield row("softmax", squares("float32"), functions.softmax, (SMALL, MIDDLE, 10**6))
+    yield row("layernorm", squares("float32"), functions.layernorm)
+    yield row("gelu", vectors("float32"), functions.gelu)
+    yield row("arithmetic chain", vectors("float32", "float32"), functions.chain)
+    yield row("pairwise distances", points("float32", 3), functions.pairwise)
+    yield row("network, H=100", network(100), functions.forward, (50, 1000))
+
+
+def derivatives() -> Iterator[Row]:
+    """Forward and backward: a loss and its gradient."""
+
+    def row(name: str, inputs: Inputs, loss: Callable[..., Any], sizes: tuple[int, ...], by: int) -> Row:
+        return Row("derivatives", name, inputs, loss, sizes, by=by, tolerance=1e-4)
+
+    yield row("MLP 2-100-100-1", training(2, 100, 100, 1), functions.mlp_loss, (20,), by=6)
+    yield row("MLP 784-512-10", training(784, 512, 10), functions.mlp_loss, (256 * 784,), by=4)
+    yield row("softmax", squares("float32", "float32"), functions.softmax_loss, (32**2, 10**6), by=1)
+    yield row("layernorm", normalised, functions.layernorm_loss, (10**6,), by=3)
+    yield row("einsum", batches("float32", 128), functions.einsum_loss, (16 * 128**2,), by=2)
+    yield row("loop of 1,000 steps", lambda rng, n: (np.asarray(rng.uniform(0.4, 0.6)),), functions.loop_loss, (1,), by=1)
+    yield row("chain", vectors("float32", low=-1, high=1), functions.chain_loss, (LARGE,), by=1)
 
 
 FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
@@ -330,6 +330,7 @@ FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
     "fft": fft,
     "sorting": sorting,
     "composites": composites,
+    "derivatives": derivatives,
 }
 
 

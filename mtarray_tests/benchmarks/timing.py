@@ -42,12 +42,16 @@ class Measurement:
 
     @property
     def target_ratio(self) -> float | None:
-        """The ratio that the bound speaks of: to every peer from 10^5 elements on, to PyTorch below."""
-        return self.ratio("NumPy", "PyTorch", "JAX") if self.large else self.ratio("PyTorch")
+        """The ratio that the bound speaks of: to every peer from 10^5 elements on, to PyTorch below and for derivatives."""
+        return self.ratio("NumPy", "PyTorch", "JAX") if self.large and not self.derivative else self.ratio("PyTorch")
 
     @property
     def large(self) -> bool:
         return self.case.n >= MIDDLE // 2
+
+    @property
+    def derivative(self) -> bool:
+        return self.case.row.by > 0
 
     @property
     def below(self) -> bool:
@@ -56,9 +60,9 @@ class Measurement:
         return ratio is not None and not self.case.row.waits and ratio < self.case.row.bound
 
 
-def _check(got: np.ndarray, expected: np.ndarray, tolerance: float | None) -> None:
+def check(got: np.ndarray, expected: np.ndarray, tolerance: float | None) -> None:
     """Raise AssertionError unless shapes agree and values do, within a tolerance relative to the largest expected element."""
-    assert got.shape == expected.shape, f"shape {got.shape}, NumPy has {expected.shape}"
+    assert got.shape == expected.shape, f"shape {got.shape}, expected {expected.shape}"
     if expected.dtype.kind in "biu":
         np.testing.assert_array_equal(got, expected)
         return
@@ -68,9 +72,20 @@ def _check(got: np.ndarray, expected: np.ndarray, tolerance: float | None) -> No
     np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * scale)
 
 
-def _prepare(case: Case, peer: Peer, inputs: Sequence[np.ndarray]) -> Callable[[], Any]:
+def prepare(case: Case, peer: Peer, inputs: Sequence[np.ndarray]) -> Callable[[], Any]:
+    """What is measured of a peer: a call without arguments."""
     arrays = tuple(peer.from_numpy(x) for x in inputs)
-    return peer.prepare(functools.partial(case.row.function, peer.xp), arrays, case.row.jit)
+    function = functools.partial(case.row.function, peer.xp)
+    if not case.row.by:
+        return peer.prepare(function, arrays, case.row.jit)
+    assert peer.differentiate is not None
+    return peer.differentiate(function, arrays, case.row.by)
+
+
+def results(case: Case, peer: Peer, result: Any) -> list[np.ndarray]:
+    """What a call returned as ndarrays: one, or a loss and its gradients."""
+    found = [peer.to_numpy(x) for x in ((result[0], *result[1]) if case.row.by else (result,))]
+    return [np.sort(x) for x in found] if case.row.unordered else found
 
 
 def _loop(call: Callable[[], Any], repeats: int) -> float:
@@ -85,25 +100,31 @@ def _loop(call: Callable[[], Any], repeats: int) -> float:
 
 
 def measure(case: Case, peers: Sequence[Peer], seconds: float, min_rounds: int = 5, max_rounds: int = 25) -> Measurement:
-    """Check every peer's result against NumPy's, then time all of them within about `seconds`."""
+    """Check every peer's result against NumPy's, gradients against PyTorch's, then time all of them within about `seconds`."""
     result = Measurement(case)
+    if case.row.by:
+        peers = [peer for peer in peers if peer.differentiate is not None]
+    else:
+        peers = [peer for peer in peers if not peer.only_derivatives]
     inputs = case.row.inputs(np.random.default_rng(12345), case.n)
     # Warnings of a peer about its own deprecations are not what is measured; a peer that raises has no time.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with np.errstate(all="ignore"):
-            expected = np.asarray(case.row.function(np, *inputs))
-            expected = np.sort(expected) if case.row.unordered else expected
+            expected = [np.asarray(case.row.function(np, *inputs))]
+            expected = [np.sort(x) for x in expected] if case.row.unordered else expected
             calls = {}
             for peer in peers:
                 try:
-                    call = _prepare(case, peer, inputs)
-                    got = peer.to_numpy(call())
-                    _check(np.sort(got) if case.row.unordered else got, expected, case.row.tolerance)
+                    call = prepare(case, peer, inputs)
+                    got = results(case, peer, call())
+                    for x, y in zip(got, expected, strict=False):
+                        check(x, y, case.row.tolerance)
                 except Exception as problem:
                     result.problems[peer.name] = f"{type(problem).__name__}: {str(problem).strip().splitlines()[0] if str(problem) else ''}"
                 else:
                     calls[peer.name] = call
+                    expected += got[len(expected) :]  # NumPy has the loss; its gradients are those of the first peer that has any
             _time(result, calls, seconds, min_rounds, max_rounds)
     return result
 
