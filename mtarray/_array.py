@@ -1056,7 +1056,7 @@ class Flat:
         x = self._array
         strides = _strides.reshape(x._shape, x._strides, (x.size,))
         line = xp.reshape(x, (-1,)) if strides is None else _window(x, (x.size,), strides, x._offset)
-        writable(x, "flat")
+        writable(x, "flat", recorded=True)
         if item.__class__ not in _NUMBERS:
             values = xp.reshape(xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None), (-1,))
             count = line[key].size
