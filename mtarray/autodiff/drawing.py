@@ -42,7 +42,7 @@ class Graph:
     """What `draw` returns: `str()` and `repr()` give text, `dot` Graphviz source, `svg()` a picture if Graphviz is installed."""
 
     def __init__(self, results: list[Array], limit: int) -> None:
-        tops = [_main(y._storage.node) for y in results]
+        tops = [y._storage.node for y in results]
         nodes = sorted(reached([n for n in tops if n is not None]), key=lambda n: n.order)
         self.count = len(nodes)
         self.elided = max(0, self.count - limit)
@@ -51,7 +51,7 @@ class Graph:
         names = {n: f"%{i}" for i, n in enumerate(nodes)}
         self._gap = first if self.elided else -1  # before which row the others are left out
         self._rows = [_Row(n, names) for n in shown]
-        self._results = [names[n] if n is not None else f"constant {y.dtype} {y.shape}" for n, y in zip(tops, results)]
+        self._results = [_name(n, names) or f"constant {y.dtype} {y.shape}" for n, y in zip(tops, results)]
 
     def __str__(self) -> str:
         told = [f"{r.name} = {r.text}" for r in self._rows]
@@ -77,10 +77,11 @@ class Graph:
         for source, target, window in sorted({(s if s in shown else "rest", r.name, w) for r in self._rows for s, w in r.edges}):
             lines.append(f"  {_id(source)} -> {_id(target)}{f' [label={_quoted(window)}]' if window else ''};")
         for i, name in enumerate(self._results):
+            source, _, part = name.partition(".")
             constant = not name.startswith("%")
-            lines.append(f"  result{i} [label={_quoted(name if constant else 'result')}, shape=plain];")
+            lines.append(f"  result{i} [label={_quoted(name if constant else f'result {part}'.strip())}, shape=plain];")
             if not constant:
-                lines.append(f"  {_id(name if name in shown else 'rest')} -> result{i};")
+                lines.append(f"  {_id(source if source in shown else 'rest')} -> result{i};")
         return "\n".join([*lines, "}"])
 
     def svg(self) -> str:
@@ -130,11 +131,17 @@ class _Row:
         if edge.__class__ is not tuple:
             return "constant" if edge is None else str(edge)
         node, window = edge[0], _window(edge)
-        name = names.get(_main(node)) if node is not None else None
-        if name is None:
+        name = _name(node, names)
+        if not name:
             return f"constant {edge[2]} {edge[3]}"
-        self.edges.append((name, window))
-        return f"{name}{'' if node.part is None else f'.{node.part[1]}'}{window}"
+        self.edges.append((names[_main(node)], window))
+        return f"{name}{window}"
+
+
+def _name(node: Any, names: dict[Node, str]) -> str:
+    """What a content is called: the operation that made it, and which of its results it is; "" if it is not followed."""
+    name = names.get(_main(node), "")
+    return name if not name or node.part is None else f"{name}.{node.part[1]}"
 
 
 def _window(edge: Any) -> str:
