@@ -38,7 +38,7 @@ class Op:
     def __init__(self, name: str, kind: str, section: str) -> None:
         self.name = name
         self.kind = kind
-        self.section = section
+        self.section = section or "?"  # what `exec` defines may have no module
         self.function: Any = None
         self.parameters: tuple[str, ...] = ()
         self.rules: Any = None  # what the derivative tape makes of the declared derivative, when it first meets the op

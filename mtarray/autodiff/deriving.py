@@ -13,7 +13,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from .._dtypes import FLOATING, DType, float64
+import numpy as np
+
+from .._array import Array
+from .._dtypes import FLOATING, WEAK_KIND, DType, float64
 from .._operands import names
 from .._ops import REGISTRY, Elementwise, Op, Reduction, Vjp, elementwise
 from .deriving_syntax import constant
@@ -53,7 +56,7 @@ class Partial:
         self.op = op
         self.number: Any = None
         self.function: Any = None
-        self.used: tuple[int, ...] = ()
+        self.used: tuple[int, ...] = (operand,)
         self.error: str | None = None
         self.parameters = [a.arg for a in op.scalar._units[-1].node.args.args]
         self.title = f"{op.name}, by {self.parameters[operand]}"
@@ -76,7 +79,7 @@ class Partial:
             _texts[op].append((self.title, f"# {number}\n"))
             return
         loaded = {n.id for n in ast.walk(made) if isinstance(n, ast.Name)}
-        used = range(len(self.parameters))
+        used = list(range(len(self.parameters)))
         as_declared = bent or (isinstance(op, Elementwise) and op.rule is not None)
         if not as_declared:  # what the derivative does not need the tape need not keep
             used = [i for i, p in enumerate(self.parameters) if p in loaded] or [operand]
@@ -93,29 +96,36 @@ class Partial:
 
     def __call__(self, *operands: Any) -> Any:
         """The partial derivative (of several results a tuple), from all the operands."""
+        return self.of_used(*[operands[i] for i in self.used])
+
+    def of_used(self, *operands: Any) -> Any:
         if self.error is not None:
             from .sweep import NoDerivativeError
 
             raise NoDerivativeError(self.error)
-        return self.number if self.function is None else self.function(*[operands[i] for i in self.used])
+        if self.function is None:
+            return self.number
+        if all(x.__class__ in WEAK_KIND for x in operands):  # of numbers a number, which has the dtype of what it meets
+            found = self.function.op.scalar.python(*[np.asarray(x)[()] for x in operands])
+            return tuple([v.item() for v in map(np.asarray, found)]) if isinstance(found, tuple) else np.asarray(found).item()
+        return self.function(*operands)
 
     def rule(self) -> Any:
         """What a declaration holds for this operand."""
         if self.op.nout > 1:
             return _named(self._several, ["g", *[f"x{i}" for i in self.used]])
-        if self.error is not None:
-            return _named(self, [])
-        return self.number if self.function is None else _named(self.function, [f"x{i}" for i in self.used])
+        if self.function is None and self.error is None:
+            return self.number
+        return _named(self.of_used, [f"x{i}" for i in self.used])
 
     def _several(self, g: Any, *operands: Any) -> Any:
         """The cotangent of the operand, from those of the results (None where there is none)."""
         from .._array import xp
 
-        partials = self(*operands) if self.function is None else self.function(*operands)
         total = None
-        for each, p in zip(g, partials):
+        for each, p in zip(g, self.of_used(*operands)):
             if each is not None:
-                d = each * (xp.conj(p) if p.dtype.kind == "c" else p)
+                d = each * (p.conjugate() if isinstance(p, complex) else xp.conj(p) if p.__class__ is Array and p.dtype.kind == "c" else p)
                 total = d if total is None else total + d
         return total
 

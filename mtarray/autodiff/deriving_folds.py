@@ -31,7 +31,8 @@ def linear_recurrence(a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
     """y[k] = a[k] y[k - 1] + b[k] along an axis, the first b's own; reverse: from the end, with y[k + 1]. One shape and floating dtype."""
     from .._kernels.cpu import recurrence
 
-    return (recurrence.linear_python if config.kernels == "python" else recurrence.linear)(a, b, axis, reverse)
+    run: Any = recurrence.linear_python if config.kernels == "python" else recurrence.linear
+    return run(a, b, axis, reverse)
 
 
 def _slices(ndim: int, axis: int, start: int | None, stop: int | None) -> Any:
@@ -82,7 +83,7 @@ class _Combine:
             dtypes = tuple([d for d in op.dtypes if d in FLOATING])
             self._scan = scan(identity=op.identity, dtypes=dtypes, standard=(), accumulate=lambda d: d)(function)
             self._scan.op._scalar = op.scalar  # which has captured its constants
-        return self._scan(x, axis=-1)  # type: ignore[no-any-return]
+        return self._scan(x, axis=-1)
 
     def check(self, x: Array, commutes: bool) -> None:
         """NoDerivativeError if combines of elements of `x` depend on how they are grouped (or ordered)."""
@@ -130,7 +131,7 @@ def derive_reduction(op: Any) -> Any:
         kept = x.ndim - len(axes)
         partial = _by_lines(combine, xp.reshape(lines, (*shape[:kept], prod(shape[kept:]))))
         back = tuple([order.index(i) for i in range(x.ndim)])
-        return xp.permute_dims(xp.reshape(partial, shape), back)  # type: ignore[no-any-return]
+        return xp.permute_dims(xp.reshape(partial, shape), back)
 
     # The result is kept, for its dtype, only where the caller may choose that.
     return by_element if op.accumulate is not None else lambda x, axes: by_element(x, x, axes)
@@ -146,7 +147,7 @@ def _by_lines(combine: _Combine, x: Array) -> Array:
     after = xp.flip(combine.running(xp.flip(x, axis=-1)), axis=-1)[..., 1:]  # of each element but the last, what follows it
     here = _slope(combine.by_first, x[..., :-1], after)  # of combine(x, after) by x
     through = _slope(combine.by_second, before, after)  # of combine(before, combine(x, after)) by the latter, but for the first x
-    return xp.concat([here, one], axis=-1) * xp.concat([one, through], axis=-1)  # type: ignore[no-any-return]
+    return xp.concat([here, one], axis=-1) * xp.concat([one, through], axis=-1)
 
 
 def derive_scan(op: Any) -> Any:
@@ -159,7 +160,7 @@ def derive_scan(op: Any) -> Any:
         xp = _array.xp
         x = x.astype(y.dtype, copy=False)
         if x.ndim == 0:
-            return xp.reshape(g[-1:], ())  # type: ignore[no-any-return]
+            return xp.reshape(g[-1:], ())
         if include_initial:
             g, y = g[_slices(x.ndim, axis, 1, None)], y[_slices(x.ndim, axis, 1, None)]
         if x.shape[axis] < 2:

@@ -35,7 +35,8 @@ def number(e: Expression) -> Any:
     if isinstance(e, ast.Constant):
         return e.value
     if isinstance(e, ast.UnaryOp) and isinstance(e.op, ast.USub) and isinstance(e.operand, ast.Constant):
-        return -e.operand.value
+        value: Any = e.operand.value
+        return -value
     return None
 
 
@@ -43,7 +44,8 @@ def negative(e: Expression) -> Expression:
     if e is None:
         return None
     if isinstance(e, ast.Constant):
-        return ast.Constant(-e.value)
+        value: Any = e.value
+        return ast.Constant(-value)
     if isinstance(e, ast.UnaryOp) and isinstance(e.op, ast.USub):
         return e.operand
     return ast.UnaryOp(ast.USub(), e)
@@ -71,7 +73,11 @@ def times(a: Expression, b: Expression) -> Expression:
 
 
 def over(a: Expression, b: Expression) -> Expression:
-    return None if a is None else a if number(b) == 1 else ast.BinOp(a, ast.Div(), b)
+    if a is None or number(b) == 1:
+        return a
+    if number(a) is not None and number(b):
+        return ast.Constant(number(a) / number(b))
+    return ast.BinOp(a, ast.Div(), b)
 
 
 def or_zero(e: Expression) -> Expression:
@@ -147,11 +153,17 @@ def pruned(body: list[Any]) -> list[Any]:
 
 def _pairs(n: Any) -> list[tuple[list[str], Any]]:
     """(targets, value) of an assignment; of a tuple of values one for each."""
-    if isinstance(n, ast.AugAssign):
-        return [([n.target.id], n.value)]  # type: ignore[union-attr]
+    if not isinstance(n, ast.Assign):  # an augmented one
+        return [([n.target.id], n.value)]
     if len(n.targets) == 1 and isinstance(n.targets[0], ast.Tuple) and isinstance(n.value, ast.Tuple):
-        return [([t.id], e) for t, e in zip(n.targets[0].elts, n.value.elts)]
-    return [([t.id for target in n.targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])], n.value)]
+        return [([t], e) for t, e in zip(targets_of(n), n.value.elts)]
+    return [(targets_of(n), n.value)]
+
+
+def targets_of(n: ast.Assign) -> list[str]:
+    """The names that an assignment assigns to."""
+    targets: list[Any] = n.targets
+    return [t.id for target in targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])]
 
 
 def _without(body: list[Any], live: set[str]) -> list[Any]:

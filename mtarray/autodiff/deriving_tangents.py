@@ -32,6 +32,7 @@ from .deriving_syntax import (
     over,
     plus,
     pruned,
+    targets_of,
     times,
 )  # fmt: skip
 
@@ -73,10 +74,11 @@ class Program:
     def include(self, scalar: Scalar) -> str:
         """Take over a function with its helpers; returns its name here."""
         local: dict[str, str] = {}
+        name = ""
         for unit in scalar._units:
             code = unit.function.__code__
-            name = self.codes.get(code)
-            if name is None:
+            name = self.codes.get(code, "")
+            if not name:
                 base = re.sub(r"^(_\d+_)+", "", unit.name)
                 name = self.codes[code] = self.free("partial" if base == "lambda" else base)
                 node = _Renamed(local).visit(copy.deepcopy(unit.node))
@@ -95,9 +97,9 @@ class Program:
         for known, value in self.outside.items():
             if value is op:
                 return known
-        known = self.free(name)
-        self.outside[known] = op
-        return known
+        new = self.free(name)
+        self.outside[new] = op
+        return new
 
     def results(self, name: str) -> int:
         """Number of results of a function."""
@@ -171,7 +173,7 @@ class Program:
             else:
                 partial = ast.Constant(rule)
             total = plus(total, times(partial, load(f"d{operand}")))
-        body = [assign("y_", call(name, [load(o) for o in operands]))]
+        body: list[Any] = [assign("y_", call(name, [load(o) for o in operands]))]
         body.append(ast.Return(ast.Tuple([load("y_"), or_zero(total)], ast.Load())))
         return define(new, [*operands, *tangents], body)
 
@@ -415,8 +417,7 @@ class _Function:
 
     def assign(self, s: ast.Assign) -> None:
         targets = s.targets
-        names = [t.id for target in targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])]  # type: ignore[attr-defined]
-        if not any(n in self.active for n in names):
+        if not self.active.intersection(targets_of(s)):
             self.block.append(copy.deepcopy(s))
             return
         first = targets[0]
@@ -518,9 +519,11 @@ class _Function:
 
     def choice(self, test: Expression, yes: Expression, no: Expression) -> tuple[Expression, Expression]:
         outer = self.block
-        self.block = first = []
+        first: list[Any] = []
+        second: list[Any] = []
+        self.block = first
         p, d = self.both(yes)
-        self.block = second = []
+        self.block = second
         q, e = self.both(no)
         self.block = outer
         test = copy.deepcopy(test)
@@ -544,8 +547,7 @@ class _Function:
         if called in ("float", "complex") or called.startswith("np."):
             if called == "float" or called.startswith("np.float"):
                 self.program.bent.append(called)
-            values = [p for p, _ in made]
-            return ast.Call(e.func, values, []), ast.Call(copy.deepcopy(e.func), [or_zero(d) for _, d in made], [])
+            return ast.Call(e.func, [p for p, _ in made], []), ast.Call(copy.deepcopy(e.func), [or_zero(d) for _, d in made], [])
         if called in ("max", "min"):
             return self.extreme(called, made)
         if called == "abs":
