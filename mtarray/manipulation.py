@@ -347,41 +347,40 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Array:
         else:
             if counts.shape != (n,):
                 raise ValueError(f"repeat: repeats of shape {counts.shape} must be an integer or have shape ({n},), the length of axis {a}")
-            return repeat_by(x, counts, axis=a)
+            return repeat_each(x, counts, axis=a)
     if repeats < 0:
         raise ValueError(f"repeat: repeats={repeats} must not be negative")
-    return repeat_by(x, axis=a, repeats=repeats)
+    return repeat_all(x, axis=a, repeats=repeats)
 
 
-def _fold_repeated(g: Array, shapes: Sequence[tuple[int, ...]], axis: int, repeats: int | None, operands: Sequence[Array]) -> list[Any]:
-    shape = shapes[0]
-    if repeats is not None:
-        apart = reshape(g, (*shape[: axis + 1], repeats, *shape[axis + 1 :]))
-        return [_array.xp.sum(apart, axis=axis + 1)]
-    out = _array.xp.zeros(shape, dtype=g.dtype)
-    counts = operands[1]
-    places = repeat_by(_array.xp.arange(shape[axis]), counts, axis=0)
-    _array.accumulate(permute_dims(out, _first(axis, out.ndim)), permute_dims(g, _first(axis, g.ndim)), (_array.value(places),))
-    return [out, None]
+def _sum_repeated(g: Array, shape: tuple[int, ...], axis: int, repeats: int) -> Array:
+    return _array.xp.sum(reshape(g, (*shape[: axis + 1], repeats, *shape[axis + 1 :])), axis=axis + 1)
 
 
-def _first(axis: int, ndim: int) -> tuple[int, ...]:
-    return (axis, *[i for i in range(ndim) if i != axis])
-
-
-@engine(vjp=_fold_repeated, linear="all")
-def repeat_by(x: Any, *counts: Any, axis: int, repeats: int | None = None) -> Any:
-    """Elements repeated, all `repeats` times or by one count each."""
-    if counts:
-        if counts[0].size and counts[0].min() < 0:
-            raise ValueError("repeat: repeats must not be negative")
-        return np.repeat(x, counts[0], axis)
-    assert repeats is not None
+@engine(vjp=_sum_repeated, linear="all")
+def repeat_all(x: Any, *, axis: int, repeats: int) -> Any:
+    """Each element of an axis repeated as often."""
     if x.nbytes * repeats < _REPEATED:
         return np.repeat(x, repeats, axis)
     from ._kernels.cpu import join as kernels
 
     return kernels.repeat(x, repeats, axis)
+
+
+def _sum_counted(g: Array, shape: tuple[int, ...], counts: Array, axis: int) -> Array:
+    out = _array.xp.zeros(shape, dtype=g.dtype)
+    places = repeat_each(_array.xp.arange(shape[axis]), counts, axis=0)
+    first = (axis, *[i for i in range(len(shape)) if i != axis])
+    _array.accumulate(permute_dims(out, first), permute_dims(g, first), (_array.value(places),))
+    return out
+
+
+@engine(vjp=(_sum_counted, 0), linear="all")
+def repeat_each(x: Any, counts: Any, *, axis: int) -> Any:
+    """Each element of an axis repeated by a count of its own."""
+    if counts.size and counts.min() < 0:
+        raise ValueError("repeat: repeats must not be negative")
+    return np.repeat(x, counts, axis)
 
 
 def split_at(x: Array, axis: int, ends: Sequence[int]) -> list[Array]:
