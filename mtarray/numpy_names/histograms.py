@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array
+from .._array import Array, is_followed
 from .._dtypes import COMPLEX, FLOATING, INTEGER_OR_BOOL, complex128, float64, int64, promote
 from .._dtypes import bool as bool_
 from .._ops import engine
@@ -242,7 +242,10 @@ def _limits(x: Array, limits: Any, where_: str) -> tuple[Any, Any]:
         first, last = _min(x).item(), _max(x).item()
     if not (np.isfinite(first) and np.isfinite(last)):
         raise ValueError(f"{where_}: the range [{first}, {last}] of {'the data' if limits is None else 'range'} is not finite")
-    return (first - 0.5, last + 0.5) if first == last else (first, last)
+    wider = 0.5 if first == last else 0
+    if limits is None and is_followed(x) and x.size:
+        first, last = _min(x), _max(x)  # arrays, whose derivatives go into the edges
+    return first - wider, last + wider
 
 
 def _even(first: Any, last: Any, count: int, x: Array) -> Array:
