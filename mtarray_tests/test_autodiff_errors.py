@@ -297,6 +297,10 @@ FOLLOWED = {
     "np.piecewise": lambda x: np.piecewise(x, [x > 1], [lambda v: v * v, 2.0]),
     "np.bincount weights": lambda x: np.bincount([0, 1, 1], weights=x),
     "np.histogram weights": lambda x: np.histogram([0.1, 0.2, 0.3], weights=x)[0],
+    "histogram edges": lambda x: xp.histogram_bin_edges(x, 4),
+    "histogram of a density": lambda x: xp.histogram(xp.asarray([0.6, 1.0]), bins=x, density=True)[0],
+    "append of integers": lambda x: xp.append(x, [1, 2]),
+    "np.block with integers": lambda x: np.block([x, 1]),
     "np.quantile of a list": lambda x: np.quantile(x, [0.3, 0.6]),
     "np.polyfit": lambda x: np.polyfit([0.0, 1, 2], x, 1),
     "np.choose": lambda x: np.choose([0, 1, 0], [x, x * x]),
@@ -414,6 +418,16 @@ def test_results_are_no_leaves():
         y.requires_grad = False
     with pytest.raises(RuntimeError, match="requires_grad = True"):
         X.copy().grad = X
+
+
+def test_python_numbers_are_no_results():
+    for transform in (xp.grad, lambda f: lambda x: autodiff.vjp(f, x), lambda f: lambda x: autodiff.jvp(f, (x,), (x,))):
+        for f in (lambda x: float(xp.sum(x)), lambda x: xp.sum(x).item()):
+            with pytest.raises(TypeError, match=r"a Python float, which no derivative can follow.*return the array itself"):
+                transform(f)(X)
+    y, dy = autodiff.jvp(lambda x: (x, 3.0), (X,), (X,))  # beside arrays they are constants
+    assert float(y[1]) == 3.0
+    assert float(dy[1]) == 0.0
 
 
 def test_shapes_and_numbers_are_named():

@@ -46,9 +46,8 @@ def _operand(x: Any, where: str) -> Array:
 
 def _number(y: Any, where: str) -> Array:
     """A result as the one real number whose gradient is sought."""
-    if y.__class__ is float:
-        return fresh(np.asarray(y))
     if y.__class__ is not Array:
+        _no_numbers([y], where)
         raise TypeError(
             f"{where}: the function must return an array of one element, not {type(y).__name__}"
             + ("; name what else it returns with has_aux=True" if y.__class__ is tuple else "")
@@ -200,7 +199,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     y = f(*given.args)
     given.args = []
     leaves, build = flatten(y)
-    ys = [_result(v, "vjp") for v in leaves]
+    ys = _results(leaves, "vjp")
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         gs, _ = flatten(cotangent)
@@ -216,6 +215,21 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         return tuple(given.gradients(sweep(seeds, T.bit, set(given.nodes), True)))
 
     return build([_leaving(v, T) for v in ys]), pullback
+
+
+def _no_numbers(leaves: Sequence[Any], where: str) -> None:
+    """TypeError for results that are all Python numbers: many functions end in float(), and a 0 would look like a result."""
+    if leaves and all(y.__class__ in (float, int, complex, bool) for y in leaves):
+        raise TypeError(
+            f"{where}: the function returned {leaves[0]!r}, a Python {type(leaves[0]).__name__}, which no derivative can follow: float(x), "
+            "x.item() and what ends in them give constants; return the array itself"
+        )
+
+
+def _results(leaves: Sequence[Any], where: str) -> list[Array]:
+    """What a function returned, as arrays; numbers beside arrays are constants."""
+    _no_numbers(leaves, where)
+    return [_result(y, where) for y in leaves]
 
 
 def _result(y: Any, where: str) -> Array:
@@ -264,7 +278,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     if has_aux:
         out, aux = out
     leaves, build = flatten(out)
-    ys = [_result(y, "jvp") for y in leaves]
+    ys = _results(leaves, "jvp")
     dys = []
     for y in ys:
         t = tangent(y, T)
