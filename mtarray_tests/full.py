@@ -1,7 +1,8 @@
 """The large suites, whole: ``python -m mtarray_tests.full [--only NAME ...] [--array-api-tests PATH]``.
 
 Runs, one after the other: the tests with every example and the slow ones; the public conformance suite at 20 and 500 examples;
-the table of accuracy; the benchmarks. Output goes to the terminal as it comes, and the last lines are one figure per suite.
+10,000 random programs and their derivatives; the table of accuracy; the benchmarks. Output goes to the terminal as it comes, and the
+last lines are one figure per suite.
 
 The public suite `data-apis/array-api-tests` is not fetched: clone it (with its submodule), install its requirements, and name
 its folder by `--array-api-tests` or the environment variable ARRAY_API_TESTS.
@@ -67,6 +68,12 @@ def conformance(options: argparse.Namespace, examples: int) -> Outcome:
     return Outcome(code == 0, closing(lines))
 
 
+def programs(options: argparse.Namespace) -> Outcome:
+    """Derivatives of random programs with views and writes against those of their twins without."""
+    code, lines = stream([sys.executable, "-m", "mtarray_tests.autodiff_programs", "0", "10000", "--twin", "both"])
+    return Outcome(code == 0, lines[-1] if lines else "printed nothing")
+
+
 def accuracy(options: argparse.Namespace) -> Outcome:
     """Every elementwise function against mpmath."""
     code, lines = stream([sys.executable, "-m", "mtarray_tests.accuracy"])
@@ -86,6 +93,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "own": own,
     "conformance-20": lambda options: conformance(options, 20),
     "conformance-500": lambda options: conformance(options, 500),
+    "programs": programs,
     "accuracy": accuracy,
     "benchmarks": benchmarks,
 }
