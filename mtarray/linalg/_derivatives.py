@@ -198,8 +198,8 @@ def _of_determined(g: Array, x: Array, k: int, where: str, instead: str) -> Arra
 
 def cholesky_factor(g: Array, y: Array) -> Array:
     s = tril(H(y) @ tril(g)) * (1 - 0.5 * _unit(y))
-    s = _solve(H(y), H(_solve(H(y), s)))
-    return _hermitian(s)
+    inverse_of_y = _array.xp.linalg.inv(y)
+    return _hermitian(H(inverse_of_y) @ s @ inverse_of_y)
 
 
 def qr_factors(g: Any, y: Any, mode: str) -> Array:

@@ -96,9 +96,9 @@ def adjugate(x: Any) -> Any:
     """Determinants times inverses of square matrices: finite for singular ones too, whose determinants have a derivative as well."""
     with _threads():
         try:
-            d = np.linalg.det(x)
+            d = determinant.op.implementation(x)
             if np.all(d):
-                return d[..., None, None] * np.linalg.inv(x)
+                return d[..., None, None] * inverse.op.implementation(x)
         except np.linalg.LinAlgError:  # singular after all, in a way that rounding hid from the determinant
             pass
         return _by_singular_values(x)

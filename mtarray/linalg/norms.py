@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._array import Array
-from .._dtypes import REAL_FLOATING, real_of
+from .._dtypes import COMPLEX, REAL_FLOATING, real_of
 from .._ops import SLOW, elementwise
 from .._strides import axes_of, axis_of
 from ..creation import astype, zeros
@@ -24,13 +24,9 @@ from ._operands import LinAlgError, floating, matrices
 from .decompositions import inv, svdvals
 
 
-def _slope(y: Array) -> Array:
-    zero = equal(y, 0)
-    return where(zero, 0.0, 0.5 / where(zero, 1.0, y))
-
-
-# The root of a sum of squares. Where all of them are 0, a norm has a kink, and 0 is in the middle of its slopes.
-@elementwise(dtypes=REAL_FLOATING, numpy="sqrt", limit=SLOW, derivative=_slope)
+# The root of a sum of squares. Where all of them are 0 a norm has a kink, and 0 is in the middle of its slopes: that of the squares is 0
+# there, which a finite slope of the root leaves as it is.
+@elementwise(dtypes=REAL_FLOATING, numpy="sqrt", limit=SLOW, derivative=lambda y: 0.5 / where(equal(y, 0), 1.0, y))
 def _root(x):  # type: ignore[no-untyped-def]
     return math.sqrt(x)
 
@@ -47,6 +43,8 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     x = floating(x, "vector_norm")
     axes = tuple(axes_of(axis, x.ndim))
     options: dict[str, Any] = {"axis": axes, "keepdims": keepdims}
+    if ord == 2:
+        return _root(total(_squares(x), **options))
     magnitude = absolute(x)
     if ord == inf:
         return _largest(magnitude, **options)
@@ -56,8 +54,6 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
         return total(astype(not_equal(x, 0), magnitude.dtype), **options)
     if ord == 1:
         return total(magnitude, **options)
-    if ord == 2:
-        return _root(total(square(magnitude), **options))
     if isinstance(ord, str):
         raise ValueError(f"vector_norm: ord must be a number, got {ord!r}")
     powers = total(pow(magnitude, ord), **options)
@@ -65,6 +61,11 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
         return pow(powers, 1 / ord)
     zero = equal(powers, 0)  # there the slope is not taken from the root, whose own is infinite
     return where(zero, 0.0, pow(where(zero, 1.0, powers), 1 / ord))
+
+
+def _squares(x: Array) -> Array:
+    """The squares of absolute values."""
+    return square(absolute(x)) if x.dtype in COMPLEX else square(x)
 
 
 def _largest(magnitude: Array, **options: Any) -> Array:
@@ -86,7 +87,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Array
     """
     x = matrices(x, "matrix_norm")
     if ord == "fro" or ord is None:
-        out = _root(total(square(absolute(x)), axis=(-2, -1)))
+        out = _root(total(_squares(x), axis=(-2, -1)))
     elif ord == "nuc":
         out = total(svdvals(x), axis=-1)
     elif ord in (2, -2):
