@@ -183,6 +183,13 @@ def test_values_may_be_looked_at():
     assert followed(lambda x: _store(array, 1, x[1].detach())) is None
     assert array.tolist() == [0.55, 2.1]
     assert followed(lambda x: np.asarray(x.detach())).tolist() == X.tolist()
+
+    def unrecorded(x):
+        with autodiff.no_grad():
+            return np.array(x)
+
+    for style in (followed, imperative, forward):
+        assert style(unrecorded).tolist() == X.tolist()
     assert followed(lambda x: _store({}, "a", x)) is None
     assert followed(lambda x: _store([None], 0, x)) is None
 

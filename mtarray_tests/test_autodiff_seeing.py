@@ -3,6 +3,7 @@
 import inspect
 import re
 import shutil
+import sys
 import threading
 
 import numpy as np
@@ -363,6 +364,15 @@ def test_arguments_of_checks():
         check_grads(xp.exp, (X,), modes=("reverse",))
     with pytest.raises(ValueError, match="order=0"):
         check_grads(xp.exp, (X,), order=0)
+
+
+def test_without_containers_nothing_else_is_needed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optree", None)
+    check_grads(lambda x, y, n: x * y**n, (X, 0.5, 2))
+    with pytest.raises(AssertionError, match=r"by args\[1\]"):
+        check_grads(lambda x, y: x * autodiff.stop_gradient(y), (X, 0.5), order=1)
+    with pytest.raises(ImportError, match="optree"):
+        check_grads(lambda d: d["a"], ({"a": X},))
 
 
 def test_functions_that_write_into_their_arguments():

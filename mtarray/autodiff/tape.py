@@ -30,10 +30,27 @@ SMALL = 4096  # bytes of a window that is copied when it is saved; larger ones a
 _order = itertools.count(1).__next__
 _lock = threading.RLock()  # re-entrant: a collection may run Transform.__del__ inside it
 _live = IMPERATIVE  # bits in use, by any thread
+_taken = IMPERATIVE  # those, and bits that only the thread which used them may use again
+
+
+class _Home:
+    """The transforms that began in one thread: how many are in progress, and the bits of those that ended meanwhile.
+
+    What was computed in an inner transform keeps its bit. While an outer one is in progress, another thread with that bit would take
+    the arrays for its own.
+    """
+
+    __slots__ = ("running", "ended")
+
+    def __init__(self) -> None:
+        self.running = self.ended = 0
 
 
 class _Local(threading.local):
     active = -1  # which bits this thread records; -1: all
+
+    def __init__(self) -> None:
+        self.home = _Home()
 
 
 local = _Local()
@@ -66,22 +83,32 @@ def no_grad() -> Any:
 class Transform:
     """A differentiation in progress (one grad, vjp or jvp). Its bit marks what depends on it. done: no more tangents are wanted of it."""
 
-    __slots__ = ("bit", "outer", "serial", "done")
+    __slots__ = ("bit", "outer", "serial", "done", "home")
 
     def __init__(self) -> None:
-        global _live
+        global _live, _taken
         with _lock:
-            free = ~_live & local.active  # in no_grad too: there, only what was live before is off
+            home = self.home = local.home
+            free = (~_taken | home.ended) & local.active  # in no_grad too: there, only what was live before is off
             self.bit = free & -free
             self.outer = _live & local.active
             _live |= self.bit
+            _taken |= self.bit
+            home.ended &= ~self.bit
+            home.running += 1
             self.serial = _order()
             self.done = False
 
     def __del__(self) -> None:
-        global _live
+        global _live, _taken
         with _lock:
+            home = self.home
             _live &= ~self.bit
+            home.ended |= self.bit
+            home.running -= 1
+            if not home.running:
+                _taken &= ~home.ended
+                home.ended = 0
 
 
 def live() -> int:
@@ -470,7 +497,8 @@ def _releaf(storage: Storage, former: Node) -> None:
 
 def is_tracked(node: Node) -> bool:
     """Whether a derivative in progress, or a later `backward`, may ask for what depends on this content."""
-    return bool(node.mask & _live & local.active) or (node.tan is not None and not all(T.done for T in node.tan))
+    active = local.active
+    return bool(node.mask & _live & active) or (node.tan is not None and any(T.bit & active and not T.done for T in node.tan))
 
 
 _dispatch.record = record
