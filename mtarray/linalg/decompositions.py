@@ -110,7 +110,8 @@ def slogdet(x: Any, /) -> SlogdetResult:
 def cholesky(x: Any, /, *, upper: bool = False) -> Array:
     """Triangular factors of positive definite matrices (..., n, n): lower L with x = L @ L^H, or `upper` U with x = U^H @ U.
 
-    Only that triangle of x is read. LinAlgError where a matrix is not positive definite.
+    Only that triangle of x is read; the derivative is that of the function of (x + x^H) / 2. LinAlgError where a matrix is not positive
+    definite.
 
     >>> import mtarray as xp
     >>> xp.linalg.cholesky(xp.asarray([[4.0, 2.0], [2.0, 2.0]]))
@@ -131,7 +132,8 @@ def adjoint(x: Array) -> Array:
 def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     """x = Q @ R for x (..., m, n): Q (..., m, k) with orthonormal columns, R (..., k, n) upper triangular.
 
-    k = min(m, n) if mode is "reduced", m if it is "complete".
+    k = min(m, n) if mode is "reduced", m if it is "complete"; of the last columns of Q then only the space that they span has a
+    derivative.
 
     >>> import mtarray as xp
     >>> q, r = xp.linalg.qr(xp.ones((3, 2)))
@@ -146,7 +148,8 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
 def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
     """x = U @ diag(S) @ Vh for x (..., m, n): U (..., m, m), S (..., k) descending, Vh (..., n, n), k = min(m, n).
 
-    full_matrices=False: U (..., m, k) and Vh (..., k, n).
+    full_matrices=False: U (..., m, k) and Vh (..., k, n). Derivatives of U and Vh are right for what does not depend on the phases of their
+    vectors, and not finite where singular values coincide.
 
     >>> import mtarray as xp
     >>> xp.linalg.svd(xp.asarray([[3.0, 0.0], [0.0, 4.0]])).S
@@ -168,7 +171,8 @@ def svdvals(x: Any, /) -> Array:
 def eigh(x: Any, /) -> EighResult:
     """Eigenvalues, ascending, and orthonormal eigenvectors (columns) of symmetric or Hermitian matrices (..., n, n).
 
-    Only the lower triangle is read.
+    Only the lower triangle is read; derivatives are those of the function of (x + x^H) / 2. Those of the vectors are right for what does
+    not depend on their phases, and not finite where eigenvalues coincide.
 
     >>> import mtarray as xp
     >>> xp.linalg.eigh(xp.asarray([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
@@ -178,7 +182,9 @@ def eigh(x: Any, /) -> EighResult:
 
 
 def eigvalsh(x: Any, /) -> Array:
-    """Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices (..., n, n). Only the lower triangle is read.
+    """Eigenvalues (..., n), ascending, of symmetric or Hermitian matrices (..., n, n).
+
+    Only the lower triangle is read; the derivative is that of the function of (x + x^H) / 2.
 
     >>> import mtarray as xp
     >>> xp.linalg.eigvalsh(xp.asarray([[2.0, 0.0], [0.0, 1.0]]))
@@ -188,7 +194,9 @@ def eigvalsh(x: Any, /) -> Array:
 
 
 def eig(x: Any, /) -> EigResult:
-    """Eigenvalues and eigenvectors (columns) of square matrices (..., n, n), always complex.
+    """Eigenvalues and eigenvectors (columns of length 1) of square matrices (..., n, n), always complex.
+
+    Derivatives of the vectors are right for what does not depend on their phases. Where eigenvalues coincide, none need exist.
 
     >>> import mtarray as xp
     >>> xp.linalg.eig(xp.asarray([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
