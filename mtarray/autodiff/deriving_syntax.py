@@ -1,9 +1,11 @@
-"""Pieces of the syntax of scalar functions: expressions that simplify as they are made, and bodies without what nothing needs."""
+"""Pieces of the syntax of scalar functions: expressions that simplify as they are made, and bodies without what nothing needs.
+
+Nothing here changes a piece that it was given: they may stand in several places.
+"""
 
 from __future__ import annotations
 
 import ast
-import copy
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -89,7 +91,7 @@ def filled(template: str, values: dict[str, Expression]) -> Expression:
 
     class Fill(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> Expression:
-            return copy.deepcopy(values.get(node.id, node))
+            return values.get(node.id, node)
 
     return Fill().visit(ast.parse(template, mode="eval").body)
 
@@ -153,17 +155,22 @@ def pruned(body: list[Any]) -> list[Any]:
 
 def _pairs(n: Any) -> list[tuple[list[str], Any]]:
     """(targets, value) of an assignment; of a tuple of values one for each."""
-    if not isinstance(n, ast.Assign):  # an augmented one
-        return [([n.target.id], n.value)]
+    if isinstance(n, ast.AugAssign):
+        return [(sorted(stored(n)), n.value)]
     if len(n.targets) == 1 and isinstance(n.targets[0], ast.Tuple) and isinstance(n.value, ast.Tuple):
         return [([t], e) for t, e in zip(targets_of(n), n.value.elts)]
     return [(targets_of(n), n.value)]
 
 
+def stored(e: Any) -> set[str]:
+    """The names that a statement assigns to."""
+    return {n.id for n in ast.walk(e) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
 def targets_of(n: ast.Assign) -> list[str]:
     """The names that an assignment assigns to."""
     targets: list[Any] = n.targets
-    return [t.id for target in targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    return [t.id for target in targets for t in getattr(target, "elts", [target])]
 
 
 def _without(body: list[Any], live: set[str]) -> list[Any]:

@@ -46,19 +46,21 @@ class Underivable(Exception):
 class Program:
     """Functions that a generated module holds, in the order of their definitions, and what it takes from outside.
 
-    declared: for a plain function the declared op that it is the scalar function of, or None. folds: whether it is for a fold, where ties
-    between operands go to the first. bent: what it does that is not analytic, which matters for complex numbers only.
+    op_of: for a plain function the declared op that it is the scalar function of, if that has a derivative given by hand, else None.
+    folds: whether it is for a fold, where ties between operands go to the first.
+    bent: what it does that is not analytic, which matters for complex numbers only.
     """
 
-    def __init__(self, declared: Callable[[Any], Any], folds: bool = False) -> None:
-        self.declared = declared
+    def __init__(self, op_of: Callable[[Any], Any], folds: bool = False) -> None:
+        self.op_of = op_of
         self.folds = folds
         self.bent: list[str] = []
         self.primal: dict[str, ast.FunctionDef] = {}  # checked functions of the user, by their names here
-        self.origin: dict[str, Any] = {}  # and the function each was read from
+        self.declared: dict[str, Any] = {}  # and the declared op that each is the scalar function of, or None
         self.made: dict[str, ast.FunctionDef] = {}  # tangent programs
         self.outside: dict[str, Any] = {}  # declared ops that are called
         self.memo: dict[tuple[str, Flags], tuple[str, Flags]] = {}
+        self.flags: dict[tuple[str, Flags], Flags] = {}
         self.names: set[str] = {"math", "np"}
         self.codes: dict[Any, str] = {}
 
@@ -84,7 +86,7 @@ class Program:
                 node = _Renamed(local).visit(copy.deepcopy(unit.node))
                 node.name = name
                 self.primal[name] = node
-                self.origin[name] = unit.function
+                self.declared[name] = self.op_of(unit.function)
                 self.names |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} | {a.arg for a in node.args.args}
             local[unit.name] = name
         return name
@@ -121,11 +123,14 @@ class Program:
 
     def activity(self, name: str, pattern: Flags) -> Flags:
         """Which results of a function depend on the operands that the pattern marks."""
-        declared = self.declared(self.origin[name])
-        if declared is not None:
-            rules = _partials_of(declared)
-            return (any(p and not _is_zero(r) for p, r in zip(pattern, rules)),)
-        return _Function(self, name, pattern).returned()
+        flags = self.flags.get((name, pattern))
+        if flags is None:
+            if self.declared[name] is None:
+                flags = _Function(self, name, pattern).returned()
+            else:
+                flags = (any(p and not _is_zero(r) for p, r in zip(pattern, _partials_of(self.declared[name]))),)
+            self.flags[name, pattern] = flags
+        return flags
 
     def tangents(self, name: str, pattern: Flags) -> tuple[str, Flags]:
         """The function that returns the results of another one with the tangents of those that depend: its name, and which do.
@@ -136,7 +141,7 @@ class Program:
         if hit is None:
             flags = self.activity(name, pattern)
             new = self.free(f"d_{name}")
-            declared = self.declared(self.origin[name])
+            declared = self.declared[name]
             if declared is None:
                 self.made[new] = _Function(self, name, pattern).beside(new)
             else:
@@ -194,7 +199,7 @@ class Program:
             for n in ast.walk(node):
                 if isinstance(n, ast.Name) and n.id not in needed and (n.id in self.primal or n.id in self.made or n.id in self.outside):
                     needed.add(n.id)
-                    declared = self.declared(self.origin[n.id]) if n.id in self.primal else None
+                    declared = self.declared.get(n.id)
                     if declared is not None:
                         self.outside[n.id] = declared.function
                     elif n.id not in self.outside:
@@ -366,16 +371,15 @@ class _Function:
             if isinstance(s.target, ast.Name) and s.target.id in self.active:
                 self.assign(ast.Assign([s.target], ast.BinOp(load(s.target.id), s.op, s.value)))
             else:
-                self.block.append(copy.deepcopy(s))
+                self.block.append(s)
         elif isinstance(s, ast.If):
-            self.block.append(ast.If(copy.deepcopy(s.test), self.statements(s.body) or [ast.Pass()], self.statements(s.orelse)))
+            self.block.append(ast.If(s.test, self.statements(s.body) or [ast.Pass()], self.statements(s.orelse)))
         elif isinstance(s, ast.While):
-            self.block.append(ast.While(copy.deepcopy(s.test), self.statements(s.body), self.statements(s.orelse)))
+            self.block.append(ast.While(s.test, self.statements(s.body), self.statements(s.orelse)))
         elif isinstance(s, ast.For):
-            target, it = copy.deepcopy(s.target), copy.deepcopy(s.iter)
-            self.block.append(ast.For(target, it, self.statements(s.body), self.statements(s.orelse)))
+            self.block.append(ast.For(s.target, s.iter, self.statements(s.body), self.statements(s.orelse)))
         else:
-            self.block.append(copy.deepcopy(s))
+            self.block.append(s)
 
     def give_back(self, e: Expression) -> None:
         count = self.program.count(e)
@@ -406,7 +410,7 @@ class _Function:
                     self.block += [assign(t, p), assign(dt, or_zero(d))]
                 blocks.append(self.block)
                 self.block = outer
-            self.block.append(ast.If(copy.deepcopy(e.test), *blocks))
+            self.block.append(ast.If(e.test, *blocks))
             return [(load(t), load(dt)) for t, dt in names]
         if isinstance(e, ast.Call):
             called = callee(e)
@@ -418,7 +422,7 @@ class _Function:
     def assign(self, s: ast.Assign) -> None:
         targets = s.targets
         if not self.active.intersection(targets_of(s)):
-            self.block.append(copy.deepcopy(s))
+            self.block.append(s)
             return
         first = targets[0]
         if len(targets) == 1 and isinstance(first, ast.Name):
@@ -441,9 +445,9 @@ class _Function:
     def both(self, e: Expression) -> tuple[Expression, Expression]:
         """An expression for the value, and one for the tangent (None: 0); what they need beside variables is put into the block."""
         if not self.depends(e):
-            return copy.deepcopy(e), None
+            return e, None
         if isinstance(e, ast.Name):
-            return load(e.id), copy.deepcopy(self.seeds[e.id]) if e.id in self.seeds else load(self.tangent_names[e.id])
+            return load(e.id), self.seeds[e.id] if e.id in self.seeds else load(self.tangent_names[e.id])
         if isinstance(e, ast.UnaryOp):
             p, d = self.both(e.operand)
             return ast.UnaryOp(e.op, p), negative(d) if isinstance(e.op, ast.USub) else d
@@ -483,17 +487,17 @@ class _Function:
                 a = self.atom(a)
             if da is not None:
                 b = self.atom(b)
-            return ast.BinOp(a, op, b), plus(times(da, copy.deepcopy(b)), times(copy.deepcopy(a), db))
+            return ast.BinOp(a, op, b), plus(times(da, b), times(a, db))
         if isinstance(op, ast.Div):
             b = self.atom(b)
             if db is None:
-                return ast.BinOp(a, op, b), over(da, copy.deepcopy(b))
+                return ast.BinOp(a, op, b), over(da, b)
             y = self.atom(ast.BinOp(a, op, b))
-            return y, over(plus(da, negative(times(copy.deepcopy(y), db))), copy.deepcopy(b))
+            return y, over(plus(da, negative(times(y, db))), b)
         if isinstance(op, ast.Mod):
             self.program.bent.append("%")
             a, b = (self.atom(a), self.atom(b)) if db is not None else (a, b)
-            whole = ast.BinOp(copy.deepcopy(a), ast.FloorDiv(), copy.deepcopy(b))
+            whole = ast.BinOp(a, ast.FloorDiv(), b)
             return ast.BinOp(a, op, b), plus(da, negative(times(whole, db)))
         if isinstance(op, ast.Pow):
             return self.power(a, da, b, db)
@@ -506,7 +510,7 @@ class _Function:
         if db is None and n is not None and not isinstance(n, complex):
             if n == 0:
                 return y, None
-            lower = copy.deepcopy(a) if n == 2 else ast.BinOp(copy.deepcopy(a), ast.Pow(), ast.Constant(n - 1))
+            lower = a if n == 2 else ast.BinOp(a, ast.Pow(), ast.Constant(n - 1))
             return y, times(times(ast.Constant(float(n)), ast.Constant(1.0) if n == 1 else lower), da)
         d = None
         values = {"a": a, "b": b}
@@ -526,9 +530,8 @@ class _Function:
         self.block = second
         q, e = self.both(no)
         self.block = outer
-        test = copy.deepcopy(test)
         if not first and not second and not has_calls(test):
-            return ast.IfExp(test, p, q), ast.IfExp(copy.deepcopy(test), or_zero(d), or_zero(e))
+            return ast.IfExp(test, p, q), ast.IfExp(test, or_zero(d), or_zero(e))
         t, dt = self.fresh("t"), self.fresh("dt")
         first += [assign(t, p), assign(dt, or_zero(d))]
         second += [assign(t, q), assign(dt, or_zero(e))]
@@ -547,7 +550,7 @@ class _Function:
         if called in ("float", "complex") or called.startswith("np."):
             if called == "float" or called.startswith("np.float"):
                 self.program.bent.append(called)
-            return ast.Call(e.func, [p for p, _ in made], []), ast.Call(copy.deepcopy(e.func), [or_zero(d) for _, d in made], [])
+            return ast.Call(e.func, [p for p, _ in made], []), ast.Call(e.func, [or_zero(d) for _, d in made], [])
         if called in ("max", "min"):
             return self.extreme(called, made)
         if called == "abs":
