@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _new = object.__new__
 _NUMBERS = (bool, int, float, complex)
+_PLAIN = frozenset(_NUMBERS)
 _ndarray = np.ndarray
 
 # Hook, filled by `mtarray/__init__`: the public namespace, which methods like `x.sum()` forward to.
@@ -762,7 +763,8 @@ def is_followed(x: Any) -> bool:
         x = x.values()
     elif not isinstance(x, (list, tuple)):
         return False
-    return any(is_followed(v) for v in x if v.__class__ not in _NUMBERS)
+    # Long lists are of numbers: `issuperset` looks at them without a step of the interpreter for each.
+    return not _PLAIN.issuperset(map(type, x)) and any(map(is_followed, x))
 
 
 def leave(x: Array, where: str) -> Any:
