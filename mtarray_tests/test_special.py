@@ -21,11 +21,17 @@ COMPOSED = {"logsumexp", "softmax", "log_softmax", "zeta"}
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 10.0, -2.5, 1e-300, 1e300, np.inf, -np.inf, np.nan]
 # Where these depart from SciPy on purpose: NaN operands give NaN, infinities the limit where there is one.
 BEYOND_SCIPY = {
-    "beta": lambda a, b: np.isfinite(a) & np.isfinite(b),
-    "betaln": lambda a, b: np.isfinite(a) & np.isfinite(b),
-    "binom": lambda n, k: np.isfinite(n) & np.isfinite(k) & (abs(n) < 1e200) & (abs(k) < 1e200),
-    "polygamma": lambda n, x: (n == np.floor(n)) & (n >= 0) & (n < 100) & np.isfinite(x) & (abs(x) < 1e200),
-    "sinc": lambda x: abs(x) < 1e200,
+    "beta": lambda a, b: ((a > 0) & (b > 0) & (a * b < 1e306)) | ((abs(a) < 1e3) & (abs(b) < 1e3)),
+    "betaln": lambda a, b: ((a > 0) & (b > 0) & (a * b < 1e306)) | ((abs(a) < 1e3) & (abs(b) < 1e3)),
+    "betainc": lambda a, b, x: (a < 1e200) & (b < 1e200),
+    "betaincc": lambda a, b, x: (a < 1e200) & (b < 1e200) & (a > 1e-200),
+    "fdtr": lambda m, n, x: (m > 1e-200) & (n > 1e-200) & (m < 1e200) & (n < 1e200),
+    "fdtrc": lambda m, n, x: (m > 1e-200) & (n > 1e-200) & (m < 1e200) & (n < 1e200),
+    "binom": lambda n, k: np.isfinite(n) & np.isfinite(k) & (abs(n) < 1e200) & (abs(k) < 1e200) & (abs(k) > 1e-200),
+    "polygamma": lambda n, x: (n == np.floor(n)) & (n >= 0) & (n < 100) & (abs(x) < 1e200) & ((x >= 0) | (n < 4)),
+    "sinc": lambda x: (abs(x) < 1e200) & (x != np.floor(x)),
+    "stdtrit": lambda df, p: (p == 0) | (p > 1e-200),
+    **dict.fromkeys(("i0", "i1", "j0", "j1"), lambda x: abs(x) < 1e6),
 }
 
 

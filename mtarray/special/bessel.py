@@ -13,14 +13,10 @@ from ._fits import (
     J0_ZERO_1_LOW,
     J0_ZERO_2,
     J0_ZERO_2_LOW,
-    J0_ZERO_3,
-    J0_ZERO_3_LOW,
     J1_ZERO_1,
     J1_ZERO_1_LOW,
     J1_ZERO_2,
     J1_ZERO_2_LOW,
-    J1_ZERO_3,
-    J1_ZERO_3_LOW,
     i0_far,
     i0_near,
     i1_far,
@@ -128,7 +124,7 @@ def j0(x):
     a = abs(x)
     if a <= 6.0:
         p = (a + J0_ZERO_1) * ((a - J0_ZERO_1) - J0_ZERO_1_LOW) * ((a + J0_ZERO_2) * ((a - J0_ZERO_2) - J0_ZERO_2_LOW))
-        return p * ((a + J0_ZERO_3) * ((a - J0_ZERO_3) - J0_ZERO_3_LOW)) * j0_near(a * a * (1.0 / 18.0) - 1.0)
+        return p * j0_near(a * a * (1.0 / 18.0) - 1.0)
     if math.isinf(a):
         return 0.0
     u = 6.0 / a
@@ -152,7 +148,7 @@ def j1(x):
     a = abs(x)
     if a <= 6.0:
         p = (a + J1_ZERO_1) * ((a - J1_ZERO_1) - J1_ZERO_1_LOW) * ((a + J1_ZERO_2) * ((a - J1_ZERO_2) - J1_ZERO_2_LOW))
-        return x * (p * ((a + J1_ZERO_3) * ((a - J1_ZERO_3) - J1_ZERO_3_LOW)) * j1_near(a * a * (1.0 / 18.0) - 1.0))
+        return x * (p * j1_near(a * a * (1.0 / 18.0) - 1.0))
     if math.isinf(a):
         return math.copysign(0.0, x)
     u = 6.0 / a

@@ -75,15 +75,19 @@ def _lbeta_huge(a, b):
     return lgamma(a) - a * math.log(b) if a < 1e300 else -math.inf
 
 
+def _lbeta_positive(a, b):
+    if a == 1.0 or b == 1.0:
+        return -math.log(b if a == 1.0 else a)
+    if a > 1e300 or b > 1e300:
+        return _lbeta_huge(min(a, b), max(a, b))
+    h, l = lbeta_parts(a, b)
+    return h + l
+
+
 def _lbeta(a, b):
     """log(abs(beta(a, b)))."""
     if a > 0.0 and b > 0.0:
-        if a == 1.0 or b == 1.0:
-            return -math.log(max(a, b)) if min(a, b) == 1.0 else -math.log(min(a, b))
-        if a > 1e300 or b > 1e300:
-            return _lbeta_huge(min(a, b), max(a, b))
-        h, l = lbeta_parts(a, b)
-        return h + l
+        return _lbeta_positive(a, b)
     if a != a or b != b:
         return math.nan
     if _is_pole(a) or _is_pole(b):
@@ -91,8 +95,7 @@ def _lbeta(a, b):
             a, b = b, a
         # beta(-n, k) is finite for integers 0 < k <= n
         if b == math.floor(b) and 1.0 - a - b > 0.0 and b > 0.0:
-            h, l = lbeta_parts(1.0 - a - b, b)
-            return h + l
+            return _lbeta_positive(1.0 - a - b, b)
         return math.inf
     return lgamma(a) + lgamma(b) - lgamma(a + b)
 

@@ -14,6 +14,7 @@ from .ratios import _beta_density, _beta_slope_a, ibeta, ibeta_slopes
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
 math: Any = _math
+_MANY = 1e30  # degrees of freedom beyond which nothing changes in float64
 
 
 def _share(p, pl, q, ql):
@@ -29,7 +30,7 @@ def _share(p, pl, q, ql):
 
 
 def student_tail(df, t):
-    """Probability beyond t >= 0, for positive finite df and 0 < t^2 < inf."""
+    """Probability beyond t, for positive finite df and t^2."""
     h, l = two_product(t, t)
     x, xl, y, yl = _share(df, 0.0, h, l)
     return 0.5 * ibeta(0.5 * df, 0.5, x, xl, y, yl, 0.0)
@@ -45,7 +46,7 @@ def _student(df, t):
         return 0.5
     if a > 1e150:
         return 0.0 if t < 0.0 and math.isinf(t) else 1.0 if t > 0.0 else student_tail(df, 1e150) * math.pow(a / 1e150, -df)
-    p = student_tail(df, a)
+    p = student_tail(min(df, _MANY), a)
     return p if t < 0.0 else 1.0 - p
 
 
@@ -109,7 +110,7 @@ def _student_quantile(df, q):
             low = t
         else:
             high = t
-        slope = scale * math.exp(-0.5 * (df + 1.0) * math.log1p(h / df)) * t / p
+        slope = scale * math.exp(-0.5 * (df + 1.0) * math.log1p(h / df) + math.log(t) - math.log(p))
         step = math.log(p / target) / slope
         step = -step if middle > 0.5 else step
         if abs(step) < 2e-16:
@@ -128,7 +129,7 @@ def _student_inverse(df, p):
     if p == 0.0 or p == 1.0:
         return math.copysign(math.inf, p - 0.5)
     q = p if p < 0.5 else 1.0 - p
-    t = _student_quantile(df if df < 1e30 else 1e30, q)
+    t = _student_quantile(min(df, _MANY), q)
     return -t if p < 0.5 else t
 
 
@@ -178,6 +179,8 @@ def chdtrc(v, x):
 
 
 def _fisher(dfn, dfd, x, upper):
+    dfn = min(dfn, _MANY) if dfn < math.inf else dfn
+    dfd = min(dfd, _MANY) if dfd < math.inf else dfd
     if not (dfn > 0.0 and dfd > 0.0 and x >= 0.0):
         return math.nan
     h, l = two_product(dfn, x)
@@ -188,6 +191,10 @@ def _fisher(dfn, dfd, x, upper):
     if h == 0.0 or math.isinf(h):
         return upper if h == 0.0 else 1.0 - upper
     w, wl, y, yl = _share(h, l, dfd, 0.0)
+    if w < 1e-280:  # pairs have no room for their second part; the first term is all there is
+        p, _pl = lbeta_parts(0.5 * dfn, 0.5 * dfd)
+        value = math.exp(0.5 * dfn * (math.log(h) - math.log(dfd)) - p) * (2.0 / dfn)
+        return 1.0 - value if upper > 0.5 else value
     return ibeta(0.5 * dfn, 0.5 * dfd, w, wl, y, yl, upper)
 
 

@@ -62,7 +62,7 @@ def _beta_fraction(a, b, x, y):
         u = a + 2.0 * m - 1.0
         k = m * (b - m) * x / u
         b_m = m + k + (a + m) * (lead + m * (1.0 + y)) / (u + 2.0)
-        step = (a + m - 1.0) * (s + m - 1.0) * (k * x / u) * d
+        step = (a + m - 1.0) / u * (s + m - 1.0) * (k * x) * d  # in this order nothing overflows
         d = 1.0 / (b_m + step)
         term = -step * d * term
         total = total + term
@@ -72,8 +72,8 @@ def _beta_fraction(a, b, x, y):
 
 
 def _beyond(a, b, x):
-    """Whether the complement is the smaller one, or its fraction the one that converges."""
-    return x * (a + b) > a and (x > 0.01 or x * (a + b + 2.0) > a + 1.0)
+    """Whether to compute the complement: where it is the smaller one, unless its fraction converges too slowly."""
+    return x * (a + b) > a and (x > 0.01 or b * x > 0.5)
 
 
 def ibeta(a, b, x, xl, y, yl, upper):
@@ -199,7 +199,9 @@ def _beta_slope_b(a, b, x):
     return -_beta_slope_a(b, a, 1 - x)
 
 
-@special(derivative=(lambda a, b, x: _beta_slope_a(a, b, x), lambda a, b, x: _beta_slope_b(a, b, x), _beta_density))
+@special(
+    derivative=(lambda a, b, x: _beta_slope_a(a, b, x), lambda a, b, x: _beta_slope_b(a, b, x), lambda a, b, x: _beta_density(a, b, x))
+)
 def betainc(a, b, x):
     """The regularised incomplete beta function, 1 / beta(a, b) times the integral of t^(a - 1) (1 - t)^(b - 1) from 0 to x.
 
