@@ -20,11 +20,12 @@ class Rules:
     linear: "all" if the op is linear in its operands together, "each" if in each apart, None if not.
     """
 
-    __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept", "constants")
+    __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept", "constants", "places")
 
     def __init__(self, op: Op, kind: str, operands: tuple[str, ...], given: Any, linear: str | None, static: dict[str, Any]) -> None:
         self.kind = kind
         self.operands = operands
+        self.places = {name: i for i, name in enumerate(operands)}
         self.static = static
         self.linear = linear
         self.joint: Any = None

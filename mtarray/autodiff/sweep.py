@@ -208,8 +208,10 @@ class _Sweep:
                 if d is not None:
                     self.give(edge, settled(d, edge), False)
                 continue
-            expanded = g if kind == "partials" else expand(g, node.static["axes"], node.static["keepdims"], edge[3])
-            d = scaled(expanded, chosen, get, True)
+            d = g if kind == "partials" else expand(g, node.static["axes"], node.static["keepdims"], edge[3])
+            if d._shape != edge[3] and not chosen[1]:
+                d = sum_to(d, edge[3])  # before it is scaled by a number: fewer elements
+            d = scaled(d, chosen, get, True)
             if d._shape != edge[3] or d._dtype is not edge[2]:
                 d = settled(d, edge)
             self.give(edge, d, d._storage is not g._storage or (owned and len(ins) == 1 and kind == "partials"))
@@ -230,13 +232,14 @@ class _Saved:
         if x is not None:
             return x
         node, rules = self.node, self.rules
-        if name == "y":
+        place = rules.places.get(name)
+        if place is not None:
+            edge = node.ins[place]
+            x = restore(edge) if edge.__class__ is tuple else edge
+        elif name == "y":
             x = _result(node)
             if rules.kind == "fold":
                 x = expand(x, node.static["axes"], node.static["keepdims"], node.ins[0][3])
-        elif name in rules.operands:
-            edge = node.ins[rules.operands.index(name)]
-            x = restore(edge) if edge.__class__ is tuple else edge
         elif name == "operands":
             x = [restore(e) if e.__class__ is tuple else e for e in node.ins]
         elif name == "axes":
@@ -281,10 +284,14 @@ def _seen_as(node: Node, g: Array) -> Array:
 
 def expand(g: Array, axes: Any, keepdims: bool, shape: tuple[int, ...]) -> Array:
     """What a fold over `axes` of an array of this shape gave, repeated to that shape."""
-    if not keepdims:
-        folded = range(len(shape)) if axes is None else axes
-        g = _array.xp.expand_dims(g, tuple(folded)) if folded else g
-    return _array.broadcast_window(g, shape)
+    if keepdims:
+        return _array.broadcast_window(g, shape)
+    if axes is None:
+        strides: tuple[int, ...] = (0,) * len(shape)
+    else:
+        kept = iter(g._strides)
+        strides = tuple([0 if i in axes else next(kept) for i in range(len(shape))])
+    return g if g._shape == shape else window(g, shape, strides, g._offset, readonly=prod(g._shape) != prod(shape))
 
 
 def scaled(g: Array, chosen: Any, get: Any, back: bool) -> Array:
@@ -297,7 +304,7 @@ def scaled(g: Array, chosen: Any, get: Any, back: bool) -> Array:
             conj = _array.xp.conj
             return conj(rule(conj(g), *[get(n) for n in names[1:]]))
         return rule(g, *[get(n) for n in names[1:]])
-    p = rule(*[get(n) for n in names])
+    p = rule(get(names[0])) if len(names) == 1 else rule(*[get(n) for n in names])
     if back:
         if p.__class__ is Array:
             p = _array.xp.conj(p) if p._dtype.kind == "c" else p
@@ -327,7 +334,7 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
         lead = len(x._shape) - len(shape)
     axes = tuple(range(lead)) + tuple([i + lead for i, n in enumerate(shape) if n == 1 and x._shape[i + lead] != 1])
     if axes:
-        x = _array.xp.sum(x, axis=axes)
+        x = _array.xp.sum(x, axis=axes if len(axes) > 1 else axes[0], keepdims=not lead)  # one axis as an int, for the door's short way
     return x if x._shape == shape else _array.xp.reshape(x, shape)
 
 
