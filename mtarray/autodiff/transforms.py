@@ -79,12 +79,12 @@ def watch_values(xs: Sequence[Array], T: Transform) -> tuple[list[Array], list[N
     return out, nodes
 
 
-def _leaving(y: Any, T: Transform) -> Any:
-    """A result that leaves T: nothing in it remembers T, unless others need what does."""
+def _leaving(y: Any, bit: int = 0) -> Any:
+    """A result that leaves the transform of this bit: nothing in it remembers that, or others that ended, except for one in progress."""
     if y.__class__ is not Array:
         return y
     node = y._storage.node
-    if node is None or node.mask & ~T.bit & live() or (node.tan and not all(k.done for k in node.tan)):
+    if node is None or node.mask & ~bit & live() or (node.tan and not all(k.done for k in node.tan)):
         return y
     return snapshot(y)
 
@@ -97,7 +97,8 @@ def _gradients(found: dict[Node, Array], nodes: Sequence[Node], xs: Sequence[Arr
         if g is None:
             out.append(zeros(x._shape, x._dtype))
         else:
-            out.append(g if g._whole >= 0 and not g._readonly and g._storage.ties is None and g._shape == x._shape else _own(g, x._shape))
+            own = g._whole >= 0 and not g._readonly and g._storage.ties is None and g._shape == x._shape
+            out.append(_leaving(g if own else _own(g, x._shape)))
     return out
 
 
@@ -155,10 +156,10 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
         y = _number(y, "grad")
         found = sweep([(y, fresh(np.ones(y._shape, y._dtype)))], T.bit, set(given.nodes), False)
         g = given.gradients(found)
-        y = _leaving(y, T)
+        y = _leaving(y, T.bit)
         if has_aux:
             leaves, build = flatten(aux)
-            return (y, build([_leaving(a, T) for a in leaves])), g
+            return (y, build([_leaving(a, T.bit) for a in leaves])), g
         return y, g
 
     return run
@@ -214,7 +215,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
                 seeds.append((v, settled(g, (None, None, v._dtype, v._shape, None, 0))))
         return tuple(given.gradients(sweep(seeds, T.bit, set(given.nodes), True)))
 
-    return build([_leaving(v, T) for v in ys]), pullback
+    return build([_leaving(v, T.bit) for v in ys]), pullback
 
 
 def _no_numbers(leaves: Sequence[Any], where: str) -> None:
@@ -282,7 +283,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     dys = []
     for y in ys:
         t = tangent(y, T)
-        dys.append(zeros(y._shape, y._dtype if y._dtype.kind in "fc" else np.dtype(np.float64)) if t is None else copy(t))
+        dys.append(zeros(y._shape, y._dtype if y._dtype.kind in "fc" else np.dtype(np.float64)) if t is None else _leaving(copy(t)))
     result = build([_untangled(y) for y in ys]), build(dys)
     if has_aux:
         leaves, build = flatten(aux)
