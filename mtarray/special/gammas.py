@@ -106,7 +106,7 @@ def gammaln(x):
 
     >>> import mtarray as xp
     >>> xp.special.gammaln(xp.asarray([0.5, 1.0, 1000.0]))
-    Array([5.72364943e-01, 0.00000000e+00, 5.90522042e+03], shape=(3,), dtype=float64, device='cpu')
+    Array([ 5.72364943e-01, -0.00000000e+00,  5.90522042e+03], shape=(3,), dtype=float64, device='cpu')
     """
     return lgamma(x)
 
@@ -119,7 +119,7 @@ def loggamma(x):
 
     >>> import mtarray as xp
     >>> xp.special.loggamma(xp.asarray([0.5, 1.0, -0.5]))
-    Array([0.57236494, 0.        ,        nan], shape=(3,), dtype=float64, device='cpu')
+    Array([ 0.57236494, -0.        ,         nan], shape=(3,), dtype=float64, device='cpu')
     """
     return lgamma(x) if x >= 0.0 else math.nan
 

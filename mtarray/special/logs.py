@@ -182,4 +182,4 @@ def sinc(x):
         return 1.0
     if math.isinf(x):
         return 0.0
-    return sinpi(x) / (_PI * x)
+    return sinpi(x) / (_PI * x) + 0.0  # 0, not -0, at the integers
