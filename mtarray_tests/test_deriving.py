@@ -332,7 +332,7 @@ def test_source_of_the_derivative():
     text = product.source("derivative")
     assert "# product, by x" in text
     assert "def product_by_x(y):\n    return y\n" in text
-    assert cubic.source("derivative").endswith("return 2.5 * (3.0 * x ** 2) + 1.0\n")
+    assert cubic.source("derivative").endswith("return 7.5 * x ** 2 + 1.0\n")
     assert "xp.full_like(x, 7.0)" in by_hand.source("derivative")
     assert "# calls of" not in text
     with pytest.raises(ValueError, match='"cpu" or "derivative"'):

@@ -6,7 +6,6 @@ are pasted before it, and its calls into `math` go to our own `scalarlib`, which
 """
 
 import ast
-import copy
 import functools
 import hashlib
 import os
@@ -16,7 +15,7 @@ import numpy as np
 
 from .source_literals import Literals, integer_names, literal_dtype
 from .source_math import SCALARLIB, Reference, library
-from .source_reading import is_math, name_of, read, refuse, returns
+from .source_reading import clone, is_math, name_of, read, refuse, returns
 
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
@@ -104,7 +103,7 @@ class Scalar:
         """The uncompiled function, its mathematical functions replaced by IEEE-safe ones; a debugger shows the original lines."""
         space = {"math": Reference(), "np": np}
         for unit in self._units:
-            node = _Operators(_PYTHON_OPERATORS).visit(copy.deepcopy(unit.node))
+            node = _Operators(_PYTHON_OPERATORS).visit(clone(unit.node))
             node.name = unit.name
             code = compile(ast.fix_missing_locations(ast.Module([node], [])), unit.function.__code__.co_filename, "exec")
             exec(code, space)
@@ -141,7 +140,7 @@ class Scalar:
         renamed = {u.name: f"{name}__{u.name}" for u in self._units[:-1]}
         renamed[self._main.name] = name
         for unit in self._units:
-            node = copy.deepcopy(unit.node)
+            node = clone(unit.node)
             integers = integer_names(node, dtypes if unit is self._main else (), literal)
             node = Literals(literal, integers).visit(node)
             node = _Operators(operators).visit(_Bind(math, rare, renamed).visit(node))

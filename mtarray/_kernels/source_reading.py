@@ -7,7 +7,6 @@ helper is a name of a tree read before.
 import ast
 import builtins
 import cmath
-import copy
 import functools
 import linecache
 import math as _pymath
@@ -53,6 +52,17 @@ _REASONS = {
     "Await": "it is a coroutine",
     "Expr": "it computes a value and drops it; a scalar function must not have side effects",
 }
+
+
+def clone(tree):
+    """A copy of a syntax tree (many times faster than `copy.deepcopy`)."""
+    if isinstance(tree, list):
+        return [clone(n) for n in tree]
+    if not isinstance(tree, ast.AST) or not tree._fields:
+        return tree
+    made = tree.__class__()
+    made.__dict__.update({k: clone(v) for k, v in tree.__dict__.items()})
+    return made
 
 
 class _Unit:
@@ -133,7 +143,7 @@ def _definition(function):
         found = [n for n in found if (n.body.lineno, n.body.end_lineno, n.body.col_offset, n.body.end_col_offset) in positions]
     if not found:
         refuse(function, None, "its definition was not found in its source file")
-    node = copy.deepcopy(found[-1])
+    node = clone(found[-1])
     if isinstance(node, ast.Lambda):
         body = [ast.copy_location(ast.Return(node.body), node.body)]
         node = ast.copy_location(ast.FunctionDef("lambda_", node.args, body, []), node)
@@ -283,7 +293,7 @@ class _Resolver(ast.NodeTransformer):
             self.refuse(node, f"it calls `{ast.unparse(func)}`")
         arguments = [self.visit(a) for a in node.args]
         if len(arguments) == 2 and isinstance(func, ast.Name) and func.id in _SPELLED:
-            made = [ast.copy_location(ast.BinOp(*copy.deepcopy((arguments[0], op, arguments[1]))), node) for op in _SPELLED[func.id]]
+            made = [ast.copy_location(ast.BinOp(clone(arguments[0]), op, clone(arguments[1])), node) for op in _SPELLED[func.id]]
             return made[0] if len(made) == 1 else ast.copy_location(ast.Tuple(made, ast.Load()), node)
         return ast.copy_location(ast.Call(func, arguments, []), node)
 

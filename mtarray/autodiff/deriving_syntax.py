@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import ast
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from .._kernels.source_reading import clone
 
 Expression = Any  # ast.expr; tangents are None where they are 0
 
@@ -53,24 +56,47 @@ def negative(e: Expression) -> Expression:
     return ast.UnaryOp(ast.USub(), e)
 
 
+def same(a: Expression, b: Expression) -> bool:
+    """Whether two expressions are written alike."""
+    if a.__class__ is not b.__class__:
+        return False
+    if isinstance(a, ast.AST):
+        return all(same(getattr(a, f, None), getattr(b, f, None)) for f in a._fields)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
 def plus(a: Expression, b: Expression) -> Expression:
     if a is None or b is None:
         return b if a is None else a
     if number(a) is not None and number(b) is not None:
         return ast.Constant(number(a) + number(b))
+    if same(a, b):
+        return times(ast.Constant(2.0), a)
     if isinstance(b, ast.UnaryOp) and isinstance(b.op, ast.USub):
         return ast.BinOp(a, ast.Sub(), b.operand)
+    factor = number(b.left) if isinstance(b, ast.BinOp) and isinstance(b.op, ast.Mult) else None
+    if isinstance(factor, float) and factor < 0:
+        return ast.BinOp(a, ast.Sub(), times(ast.Constant(-factor), b.right))
     return ast.BinOp(a, ast.Add(), b)
 
 
 def times(a: Expression, b: Expression) -> Expression:
+    """Products, a number first; 0 is None."""
     if a is None or b is None or number(a) == 0 or number(b) == 0:
         return None
-    for x, y in ((a, b), (b, a)):
-        if number(x) is not None and number(x) in (1, -1):
-            return y if number(x) == 1 else negative(y)
-    if number(a) is not None and number(b) is not None:
-        return ast.Constant(number(a) * number(b))
+    if number(b) is not None:
+        a, b = b, a
+    n = number(a)
+    if n is None:
+        return ast.BinOp(a, ast.Mult(), b)
+    if n in (1, -1):
+        return b if n == 1 else negative(b)
+    if number(b) is not None:
+        return ast.Constant(n * number(b))
+    if isinstance(b, ast.BinOp) and isinstance(b.op, ast.Mult) and number(b.left) is not None:
+        return times(ast.Constant(n * number(b.left)), b.right)
     return ast.BinOp(a, ast.Mult(), b)
 
 
@@ -108,6 +134,16 @@ def callee(e: Expression) -> str:
     return ""
 
 
+def is_short(e: Expression) -> bool:
+    """Whether it is -x, or a variable with a number."""
+    if isinstance(e, ast.UnaryOp):
+        return isinstance(e.op, ast.USub) and isinstance(e.operand, ast.Name)
+    if not isinstance(e, ast.BinOp) or not isinstance(e.op, (ast.Add, ast.Sub, ast.Mult)):
+        return False
+    a, b = (e.left, e.right) if isinstance(e.left, ast.Name) else (e.right, e.left)
+    return isinstance(a, ast.Name) and number(b) is not None
+
+
 def has_calls(e: Expression) -> bool:
     return any(isinstance(n, ast.Call) for n in ast.walk(e))
 
@@ -123,7 +159,7 @@ def names_in(e: Any) -> set[str]:
     return {n.id for n in ast.walk(e) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
-def pruned(body: list[Any]) -> list[Any]:
+def pruned(body: list[Any], temporaries: set[str]) -> list[Any]:
     """A function's body without what its results do not need."""
     while True:
         live: set[str] = set()
@@ -150,7 +186,35 @@ def pruned(body: list[Any]) -> list[Any]:
         before = [ast.dump(s) for s in body]
         body = _without(body, live)
         if [ast.dump(s) for s in body] == before:
-            return body
+            counts = Counter(n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name))
+            return _inlined(body, {t for t in temporaries if counts[t] == 2})
+
+
+def _inlined(body: list[Any], once: set[str]) -> list[Any]:
+    """A body in which a variable that only the next statement uses, and once, gives way to its value."""
+    made: list[Any] = []
+    for s in reversed(body):
+        if isinstance(s, ast.If):
+            s = ast.If(s.test, _inlined(s.body, once), _inlined(s.orelse, once))
+        elif isinstance(s, ast.For):
+            s = ast.For(s.target, s.iter, _inlined(s.body, once), _inlined(s.orelse, once))
+        elif isinstance(s, ast.While):
+            s = ast.While(s.test, _inlined(s.body, once), _inlined(s.orelse, once))
+        elif isinstance(s, ast.Assign) and made and isinstance(made[-1], (ast.Assign, ast.Return)):
+            (name,) = targets_of(s)[:1]
+            if name in once and isinstance(s.targets[0], ast.Name) and name in names_in(made[-1]):
+                made[-1] = _Replaced(name, s.value).visit(clone(made[-1]))
+                continue
+        made.append(s)
+    return made[::-1]
+
+
+class _Replaced(ast.NodeTransformer):
+    def __init__(self, name: str, value: Expression) -> None:
+        self.name, self.value = name, value
+
+    def visit_Name(self, node: ast.Name) -> Expression:
+        return self.value if node.id == self.name and isinstance(node.ctx, ast.Load) else node
 
 
 def _pairs(n: Any) -> list[tuple[list[str], Any]]:

@@ -8,12 +8,12 @@ does not depend (integers, conditions, other operands) has no tangent; what the 
 from __future__ import annotations
 
 import ast
-import copy
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._kernels.source import Scalar
+from .._kernels.source_reading import clone
 from .deriving_functions import FIRST_AT_TIES, FLAT, FLAT_BUILTINS, NOT_ANALYTIC, PARTIALS, SEVERAL
 from .deriving_syntax import (
     Expression,
@@ -24,6 +24,7 @@ from .deriving_syntax import (
     filled,
     has_calls,
     is_outside,
+    is_short,
     load,
     names_in,
     negative,
@@ -34,7 +35,7 @@ from .deriving_syntax import (
     pruned,
     targets_of,
     times,
-)  # fmt: skip
+)
 
 Flags = tuple[bool, ...]
 
@@ -83,7 +84,7 @@ class Program:
             if not name:
                 base = re.sub(r"^(_\d+_)+", "", unit.name)
                 name = self.codes[code] = self.free("partial" if base == "lambda" else base)
-                node = _Renamed(local).visit(copy.deepcopy(unit.node))
+                node = _Renamed(local).visit(clone(unit.node))
                 node.name = name
                 self.primal[name] = node
                 self.declared[name] = self.op_of(unit.function)
@@ -252,6 +253,7 @@ class _Function:
         }
         self.seeds: dict[str, Expression] = {}
         self.block: list[Any] = []
+        self.temporaries: set[str] = set()
         self.keeps_values = False
 
     def fresh(self, base: str) -> str:
@@ -338,8 +340,8 @@ class _Function:
         self.keeps_values = True
         flags = [p and o in self.active for o, p in zip(self.operands, self.pattern)]
         head = [assign(self.tangent_names[o], ast.Constant(0.0)) for o, f in zip(self.operands, flags) if not f and o in self.active]
-        body = self.statements(self.node.body)
-        return define(name, [*self.operands, *[self.tangent_names[o] for o, f in zip(self.operands, flags) if f]], pruned(head + body))
+        body = pruned(head + self.statements(self.node.body), self.temporaries)
+        return define(name, [*self.operands, *[self.tangent_names[o] for o, f in zip(self.operands, flags) if f]], body)
 
     def alone(self, name: str) -> ast.FunctionDef:
         """The function of the operands that returns the tangents alone, where that of the marked operand is 1."""
@@ -350,7 +352,7 @@ class _Function:
                     head.append(assign(self.tangent_names[o], ast.Constant(1.0 if p else 0.0)))
                 else:
                     self.seeds[o] = ast.Constant(1.0)
-        body = pruned(head + self.statements(self.node.body))
+        body = pruned(head + self.statements(self.node.body), self.temporaries)
         return define(name, self.operands, body)
 
     # ------------------------------------------------------------------ statements
@@ -469,11 +471,12 @@ class _Function:
 
     def atom(self, e: Expression) -> Expression:
         """What may be written more than once."""
-        if isinstance(e, ast.Name) or number(e) is not None:
+        if isinstance(e, ast.Name) or number(e) is not None or is_short(e):
             return e
         if not has_calls(e) and names_in(e) <= self.idle:
             return e  # of constants and counters: a variable for an integer would be taken for a number of the computation
         t = self.fresh("t")
+        self.temporaries.add(t)
         self.block.append(assign(t, e))
         return load(t)
 
