@@ -9,7 +9,7 @@ from __future__ import annotations
 import math as _math
 from typing import Any
 
-from ._fits import HALF_LOG_TWO_PI, HALF_LOG_TWO_PI_LOW, LN2, LN2_LOW, PI, PI_LOW, log1pmx, sinpi_tail, stirling
+from ._fits import HALF_LOG_TWO_PI, HALF_LOG_TWO_PI_LOW, LN2, LN2_LOW, PI, PI_LOW, sinpi_tail, stirling
 
 math: Any = _math
 _HALF_SQRT = _math.sqrt(0.5)
@@ -129,10 +129,3 @@ def sinpi(x):
     n = math.rint(x)
     s = sin_of_pi(x - n)
     return -s if n - 2.0 * math.floor(0.5 * n) == 1.0 else s
-
-
-def x_minus_log1p(m):
-    """m - log(1 + m) for m > -1, accurate near 0."""
-    if m > -0.35 and m < 0.45:
-        return m * m * log1pmx(m)
-    return m - math.log1p(m)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math as _math
 from typing import Any
 
-from ..elementwise import exp, log1p
+from ..elementwise import exp, log, log1p
 from ._core import two_product, two_sum
 from ._declare import special
 from .betas import betaln, lbeta_parts
+from .gammas import digamma
 from .incomplete import _density, _lower_slope, gammainc_of, gammaincc_of
 from .ratios import _beta_density, _beta_slope_a, ibeta, ibeta_slopes
 
@@ -52,16 +53,16 @@ def _student(df, t):
 
 def _student_density(df, t):
     """Density of Student's distribution, arrays."""
-    return exp(-0.5 * (df + 1) * log1p(t * t / df) - betaln(0.5 * df, 0.5) - 0.5 * _log(df))
+    return exp(-0.5 * (df + 1) * log1p(t * t / df) - betaln(0.5 * df, 0.5) - 0.5 * log(df))
 
 
-def _log(x):
-    from ..elementwise import log
+def _student_density_slope(df, t):
+    """Derivative of the density by df, arrays."""
+    by_df = digamma(0.5 * (df + 1)) - digamma(0.5 * df) - 1 / df - log1p(t * t / df) + (df + 1) * t * t / (df * (df + t * t))
+    return 0.5 * _student_density(df, t) * by_df
 
-    return log(x)
 
-
-@special(derivative=None)
+@special(derivative=(None, _student_density_slope))
 def _student_slope(df, t):
     """Derivative of `stdtr` by df."""
     a = abs(t)

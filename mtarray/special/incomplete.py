@@ -9,7 +9,7 @@ from ..elementwise import exp, log
 from ._core import exp_of, log_parts, stirling_rest, two_product, two_sum
 from ._declare import special
 from ._fits import erfcx_near, lgamma_one, temme_0, temme_1, temme_2, temme_3, temme_4, temme_5, temme_6, temme_7
-from .gammas import gamma_near, lgamma, psi_of
+from .gammas import digamma, gamma_near, lgamma, psi_of
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
 math: Any = _math
@@ -202,7 +202,7 @@ def _temme_slope(a, x):
     return density * (math.sqrt(2.0 * a) * dr - ((log_ratio - 0.5 / a) * s + ds))
 
 
-@special(derivative=(None, lambda a, x: _density(a, x) * (log(x) - _digamma(a))))
+@special(derivative=(None, lambda a, x: _density(a, x) * (log(x) - digamma(a))))
 def _lower_slope(a, x):
     """Derivative of `gammainc` by a."""
     e = _edge(a, x)
@@ -226,7 +226,7 @@ def _density(a, x):
     return exp(_log_density(a, x))
 
 
-@special(derivative=(lambda a, x: log(x) - _digamma(a), lambda a, x: (a - 1) / x - 1))
+@special(derivative=(lambda a, x: log(x) - digamma(a), lambda a, x: (a - 1) / x - 1))
 def _log_density(a, x):
     """(a - 1) log(x) - x - log(gamma(a))."""
     if x == 0.0:
@@ -239,12 +239,6 @@ def _log_density(a, x):
     if power > 1e-300:
         return math.log(power * (a / x))
     return -size + math.log(math.sqrt(a) / (x * _SQRT_2PI)) if a >= 10.0 else (a - 1.0) * math.log(x) - x - lgamma(a)
-
-
-def _digamma(x):
-    from .gammas import digamma
-
-    return digamma(x)
 
 
 @special(derivative=(lambda a, x: _lower_slope(a, x), _density))

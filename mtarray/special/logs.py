@@ -6,7 +6,8 @@ import math as _math
 from typing import Any
 
 from .._ops import elementwise
-from ..elementwise import log
+from ..elementwise import abs as _abs
+from ..elementwise import cos, log, log1p
 from ..searching import where
 from ._core import sinpi
 from ._declare import special
@@ -75,13 +76,7 @@ def xlogy(x1, x2):
     return x1 * math.log(x2)
 
 
-def _log1p(x):
-    from ..elementwise import log1p
-
-    return log1p(x)
-
-
-@special(derivative=(lambda x2: _log1p(x2), lambda x1, x2: where(x1 == 0, 0.0, x1 / (1 + x2))))
+@special(derivative=(lambda x2: log1p(x2), lambda x1, x2: where(x1 == 0, 0.0, x1 / (1 + x2))))
 def xlog1py(x1, x2):
     """x1 log(1 + x2) of each pair of elements, which is 0 where x1 is 0 (unless x2 is NaN).
 
@@ -159,9 +154,7 @@ def kl_div(x1, x2):
 
 
 def _sinc_slope(x, y):
-    from ..elementwise import abs, cos
-
-    near = abs(x) < 1e-2
+    near = _abs(x) < 1e-2
     safe = where(near, 1.0, x)
     z = (_PI * x) ** 2
     # The series where cos(pi x) - sinc(x) cancels.
