@@ -53,10 +53,6 @@ class Op:
 
         dtype: that the kernel shown computes in, by default float64 if the op is defined for it. (Kernels differ by dtypes and layouts;
         the one for contiguous arrays is shown, compiled if it is not yet.) ValueError where there is no such code.
-
-        >>> import mtarray as xp
-        >>> print(xp.exp.source("derivative").strip())
-        @elementwise(dtypes=FLOATING, numpy="exp", limit=DEAR, derivative=lambda y: y)
         """
         if what == "derivative":
             return str(derivative_source(self))

@@ -161,33 +161,36 @@ def names_in(e: Any) -> set[str]:
 
 def pruned(body: list[Any], temporaries: set[str]) -> list[Any]:
     """A function's body without what its results do not need."""
-    while True:
-        live: set[str] = set()
-        assignments: list[Any] = []
-        for s in body:
-            for n in ast.walk(s):
-                if isinstance(n, (ast.Assign, ast.AugAssign)):
-                    assignments.append(n)
-                elif isinstance(n, ast.Return):
-                    live |= names_in(n.value)
-                elif isinstance(n, (ast.If, ast.While)):
-                    live |= names_in(n.test)
-                elif isinstance(n, ast.For):
-                    live |= names_in(n.iter)
-        size = -1
-        while size != len(live):
-            size = len(live)
-            for n in assignments:
-                for targets, e in _pairs(n):
-                    if live.intersection(targets):
-                        live |= names_in(e)
-                        if isinstance(n, ast.AugAssign):
-                            live |= set(targets)
-        before = [ast.dump(s) for s in body]
-        body = _without(body, live)
-        if [ast.dump(s) for s in body] == before:
-            counts = Counter(n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name))
-            return _inlined(body, {t for t in temporaries if counts[t] == 2})
+    size = -1
+    nodes = [n for s in body for n in ast.walk(s)]
+    while size != len(nodes):
+        size = len(nodes)
+        body = _without(body, _live(nodes))
+        nodes = [n for s in body for n in ast.walk(s)]
+    counts = Counter(n.id for n in nodes if isinstance(n, ast.Name))
+    return _inlined(body, {t for t in temporaries if counts[t] == 2})
+
+
+def _live(nodes: list[Any]) -> set[str]:
+    """The variables that results and conditions need."""
+    live: set[str] = set()
+    waiting: list[tuple[list[str], set[str]]] = []
+    for n in nodes:
+        if isinstance(n, (ast.Assign, ast.AugAssign)):
+            waiting += [(targets, names_in(e)) for targets, e in _pairs(n)]
+        elif isinstance(n, ast.Return):
+            live |= names_in(n.value)
+        elif isinstance(n, (ast.If, ast.While)):
+            live |= names_in(n.test)
+        elif isinstance(n, ast.For):
+            live |= names_in(n.iter)
+    size = -1
+    while size != len(live):
+        size = len(live)
+        for targets, needs in waiting:
+            if not live.isdisjoint(targets):
+                live |= needs
+    return live
 
 
 def _inlined(body: list[Any], once: set[str]) -> list[Any]:
