@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._array import Array
-from .._dtypes import COMPLEX, FLOATING, float64, int64, promote
+from .._dtypes import COMPLEX, FLOATING, float64, int64
 from .._dtypes import bool as bool_
 from .._strides import axes_of
 from ..creation import broadcast_to
@@ -23,6 +23,7 @@ from ..elementwise import (
     less_equal,
     logical_and,
     logical_not,
+    logical_or,
     maximum,
     minimum,
     multiply,
@@ -182,10 +183,9 @@ def _gather(s: Array, index: Array) -> Array:
 def _between(below: Array, above: Array, gamma: Array) -> Array:
     """Interpolation that is exact at both ends and monotone."""
     apart = subtract(above, below)
-    d = promote(apart.dtype, gamma.dtype)
     up = add(below, multiply(apart, gamma))
     down = subtract(above, multiply(apart, subtract(1, gamma)))
-    return where(equal(apart, 0), above.astype(d), where(greater_equal(gamma, 0.5), down, up))
+    return where(logical_or(equal(apart, 0), greater_equal(gamma, 0.5)), down, up)
 
 
 def line_weights(a: Array, weights: Any, axis: Any, method: str, name: str) -> Array:
