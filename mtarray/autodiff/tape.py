@@ -306,6 +306,8 @@ def record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static:
     """Name fresh results; some input's storage has a node."""
     rules = op.rules
     if rules is None:
+        if watch is None and not _is_asked_for(inputs):
+            return  # the derivative may have to be derived from the source first
         rules = rules_of(op)
     if rules.flat:
         return
@@ -372,6 +374,13 @@ def record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static:
             record_parts(op, mask, static, ins, outputs, keeps[0])
     if rare:
         _finish(op, inputs, outputs, static)
+
+
+def _is_asked_for(inputs: tuple[Any, ...]) -> bool:
+    """Whether a derivative that is being recorded depends on one of the inputs."""
+    nodes = [x._storage.node for x in inputs if x.__class__ is Array]
+    bits = local.active
+    return any(n is not None and (n.mask & bits or any(T.bit & bits and not T.done for T in n.tan or ())) for n in nodes)
 
 
 def record_parts(op: Any, mask: int, static: Any, ins: Any, outputs: tuple[Array, ...], keeps_y: bool) -> None:
