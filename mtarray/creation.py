@@ -528,7 +528,11 @@ def _triangle(x: Any, where: str, k: int, lower: bool) -> Array:
     return triangle(x, k=k, lower=lower)
 
 
-@engine(vjp=lambda g, k, lower: triangle(g, k=k, lower=lower), linear="all")
+def _same_triangle(g: Array, k: int, lower: bool) -> Array:
+    return triangle(g, k=k, lower=lower)
+
+
+@engine(vjp=_same_triangle, linear="all")
 def triangle(x: Any, *, k: int, lower: bool) -> Any:
     """The lower or upper triangles of a stack of matrices."""
     return np.tril(x, k) if lower else np.triu(x, k)

@@ -177,9 +177,10 @@ def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
         for i, t in enumerate(ts):
             if t is None or rules.constants[i]:
                 continue
-            if rules.each[i] is None:
+            chosen = rules.each[i]
+            if chosen is None:
                 raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is a constant")
-            rule, names = rules.each[i]
+            rule, names = chosen
             values["shape"] = inputs[i]._shape
             w = rule(*[values[n] for n in names])
             if w is not None:

@@ -8,6 +8,9 @@ from typing import Any
 from .._ops import Elementwise, Engine, Op, Reduction, Vjp
 
 
+_RESERVED = ("y", "g", "shape", "axes")
+
+
 class Rules:
     """The derivative of one op.
 
@@ -23,6 +26,9 @@ class Rules:
     __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept", "constants", "places")
 
     def __init__(self, op: Op, kind: str, operands: tuple[str, ...], given: Any, linear: str | None, static: dict[str, Any]) -> None:
+        # An operand may have a name that means something else in rules (`y`, the result): then it is the operand.
+        renamed = {n: f"{n}_" for n in operands if n in _RESERVED}
+        operands = tuple([renamed.get(n, n) for n in operands])
         self.kind = kind
         self.operands = operands
         self.places = {name: i for i, name in enumerate(operands)}
@@ -35,14 +41,14 @@ class Rules:
             given = (None,) * len(operands)
         elif not isinstance(given, tuple):
             given = (given,)
-        self.each = tuple([None if rule is None else (rule, _names(rule)) for rule in given])
+        self.each = tuple([None if rule is None else (rule, tuple([renamed.get(n, n) for n in _names(rule)])) for rule in given])
         self.flat = all(rule == 0 and not callable(rule) for rule in given) and bool(given)
         if any(n.startswith("*") for n in operands):
             self.joint, self.each = (self.each[0] if self.each else None), ()
         elif len(self.each) != len(operands):
             raise TypeError(f"{op.name}: {len(self.each)} derivatives are declared for the operands {', '.join(operands)}")
         self.constants = [rule is not None and not callable(rule[0]) and rule[0] == 0 for rule in self.each]
-        known = {*operands, *static, "y", "g", "shape", "axes"}
+        known = {*operands, *static, *_RESERVED}
         for rule in self.each:
             if rule is not None and not known.issuperset(rule[1]):
                 raise TypeError(f"{op.name}: its derivative takes {', '.join(rule[1])}; known are {', '.join(sorted(known))}")
@@ -89,7 +95,8 @@ def _make(op: Op) -> Rules:
     if derivative is None and not isinstance(op, Engine) and op.section.partition(".")[0] != "mtarray":
         from .deriving import derive  # of users' ops, from their source
 
-        operands, derivative = derive(op)
+        names, derivative = derive(op)
+        operands = list(names)
     if isinstance(derivative, Vjp):
         return Rules(op, "vjps", tuple(operands), derivative.rule, derivative.linear, static)
     return Rules(op, "fold" if isinstance(op, Reduction) else "partials", tuple(operands), derivative, None, static)

@@ -41,6 +41,14 @@ _RADIAN = 180.0 / _math.pi
 _LN2 = _math.log(2.0)
 
 
+def _exp2(x: Array) -> Array:
+    return exp2(x)
+
+
+def _ldexp(x1: Array, x2: Array) -> Array:
+    return ldexp(x1, x2)
+
+
 def _wins(x1: Any, x2: Any) -> Any:
     """1 where x1 is larger or x2 is NaN, 1/2 where they are equal, 0 elsewhere."""
     d = (x1 if x1.__class__ is Array else x2).dtype
@@ -110,7 +118,7 @@ def fmod(x1, x2):
     standard=_NONE,
     numpy="logaddexp2",
     limit=DEAR,
-    derivative=(lambda x1, y: exp2(x1 - y), lambda x2, y: exp2(x2 - y)),
+    derivative=(lambda x1, y: _exp2(x1 - y), lambda x2, y: _exp2(x2 - y)),
 )
 def logaddexp2(x1, x2):
     """log2(2**x1 + 2**x2) without overflow.
@@ -252,7 +260,7 @@ def _real_float(name: str, key: tuple[Any, ...]) -> Any:
     numpy="frexp",
     limit=CHEAP,
     rule=_frexp_rule,
-    derivative=Vjp(lambda g, y: None if g[0] is None else ldexp(g[0], -y[1])),
+    derivative=Vjp(lambda g, y: None if g[0] is None else _ldexp(g[0], -y[1])),
 )
 def frexp(x):
     """Mantissa (at least 0.5 and below 1 in magnitude) and int32 exponent of each element: x = mantissa * 2**exponent.
@@ -279,7 +287,7 @@ def _ldexp_rule(key: tuple[Any, ...]) -> Any:
     limit=CHEAP,
     rule=_ldexp_rule,
     promotes=False,
-    derivative=(lambda x1, x2: ldexp(ones_like(x1), x2), None),
+    derivative=(lambda x1, x2: _ldexp(ones_like(x1), x2), None),
 )
 def ldexp(x1, x2):
     """x1 * 2**x2 for each pair of a number and an integer.
