@@ -342,7 +342,7 @@ def elementwise(
         op.derivative = derivative
         op.plans = {}
         op.fast = {}
-        if op.twin is None and not _is_ours(op):
+        if not _is_ours(op):
             op.nout = op.scalar.nout  # reads the source, and refuses what cannot be compiled
         make: Callable[[Any], Callable[..., Any]] = _DOORS.get(op.nin, _dispatch.general_door)
         door = make(op)

@@ -249,6 +249,28 @@ def test_a_derivative_given_by_hand_wins():
     assert np.allclose(np.asarray(nth(with_others, 2)(x)), -2 * v * gauss + (ddc + 6 * dc + 9 * c) * e, rtol=1e-13)
 
 
+def test_operands_may_have_any_name():
+    """Also those that mean something else in rules."""
+
+    @xp.elementwise(derivative=(lambda y: y, lambda g: 2 * g))
+    def f(g, y):
+        return g * y
+
+    @xp.elementwise
+    def shifted(y, g, axes):
+        return y * g - axes, math.exp(g)
+
+    a, b = xp.asarray([2.0]), xp.asarray([5.0])
+    assert [v.tolist() for v in grad(lambda a, b: xp.sum(f(a, b)), (0, 1))(a, b)] == [[5.0], [4.0]]
+    assert [v.tolist() for v in grad(lambda a, b: xp.sum(shifted(a, b, 1.0)[0]), (0, 1))(a, b)] == [[5.0], [2.0]]
+
+
+def test_strict_mode():
+    strict = xp.asarray([2.0])
+    with xp.strict():
+        assert nth(cubic, 2)(strict).tolist() == [6 * FACTOR * 2.0]
+
+
 def test_dtypes_and_shapes():
     x = xp.ones((3, 1), dtype=xp.float32)
     y = xp.asarray([1.0, 2.0], dtype=xp.float32)

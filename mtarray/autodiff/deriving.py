@@ -92,7 +92,7 @@ class Partial:
     def _declare(self, name: str, text: str, outside: dict[str, Any], rule: Any) -> Any:
         function = defined(name, text, self.op.section, outside)
         dtypes = tuple([d for d in self.op.dtypes if d in FLOATING])
-        return elementwise(dtypes=dtypes, standard=(), rule=rule)(function)
+        return elementwise(dtypes=dtypes, rule=rule)(function)
 
     def __call__(self, *operands: Any) -> Any:
         """The partial derivative (of several results a tuple), from all the operands."""

@@ -81,7 +81,7 @@ class _Combine:
             op, f = self.op, self.op.scalar_function
             function = types.FunctionType(f.__code__, f.__globals__, f"running_{op.name}", None, f.__closure__)
             dtypes = tuple([d for d in op.dtypes if d in FLOATING])
-            self._scan = scan(identity=op.identity, dtypes=dtypes, standard=(), accumulate=lambda d: d)(function)
+            self._scan = scan(identity=op.identity, dtypes=dtypes, accumulate=lambda d: d)(function)
             self._scan.op._scalar = op.scalar  # which has captured its constants
         return self._scan(x, axis=-1)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from .._ops import Elementwise, Engine, Op, Reduction, Vjp
 
-
 _RESERVED = ("y", "g", "shape", "axes")
 
 
@@ -19,7 +18,8 @@ class Rules:
     each: for each operand (rule, names): a number or a function, and the names of the parameters it takes; None where there is none.
     operands: names of the array operands; static: static parameters, with their defaults. joint: the one rule that serves all operands
         and returns a sequence, if that is how it is.
-    constants: for each operand whether the derivative by it is 0. flat: whether all are, and there is nothing to record. missing: whether there is none.
+    constants: for each operand whether the derivative by it is 0. flat: whether all are, and there is nothing to record.
+    missing: whether there is none.
     linear: "all" if the op is linear in its operands together, "each" if in each apart, None if not.
     """
 
