@@ -28,7 +28,8 @@ from numpy import (
     uint64,
 )
 
-from . import _array, _ops, diagnostics, fft, linalg, random
+from . import _array, _array_methods, _ops, diagnostics, fft, linalg, random
+from . import _flat as _flat
 from . import _numpy_protocol as _numpy_protocol
 from . import _selection as _selection
 from ._array import Array
@@ -407,7 +408,7 @@ else:
 __version__ = "0.1.0"
 __array_api_version__ = "2025.12"
 
-_array.xp = _sys.modules[__name__]
+_array.xp = _array_methods.xp = _sys.modules[__name__]
 _array.imperative = lambda: _importlib.import_module("mtarray.autodiff.imperative")
 _ops.derivative_source = lambda op: _importlib.import_module("mtarray.autodiff.deriving").source_of(op)
 _ops.ready()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _strides
+from . import _array_methods, _strides
+from ._array_methods import NumPyMethods
 from ._config import is_strict
 from ._devices import CPU, Device, device
 from ._dtypes import COMPLEX, INTEGER, DType, complex64, dtype_of, float32, float64
@@ -24,12 +25,13 @@ from ._strides import Shape, contiguous
 if TYPE_CHECKING:
     from typing_extensions import CapsuleType
 
+    from ._flat import Flat
+
 _new = object.__new__
-_NUMBERS = (bool, int, float, complex)
-_PLAIN = frozenset(_NUMBERS)
+_PLAIN = frozenset({bool, int, float, complex})
 _ndarray = np.ndarray
 
-# Hook, filled by `mtarray/__init__`: the public namespace, which methods like `x.sum()` forward to.
+# Hook, filled by `mtarray/__init__`: the public namespace.
 xp: Any = None
 # Hook, filled by `_numpy_protocol`: handlers of `__array_ufunc__` and `__array_function__`.
 array_ufunc: Any = None
@@ -38,6 +40,8 @@ array_function: Any = None
 select: Any = None
 assign: Any = None
 accumulate: Any = None
+# Hook, filled by `_flat`: flat_of(x) is what `x.flat` gives.
+flat_of: Any = None
 # Hook, filled by `mtarray/__init__`: imperative() is the module behind `requires_grad`, `grad` and `backward`.
 imperative: Any = None
 # Hook, filled by `autodiff` before any storage has a node: whether a node depends on what a derivative is being taken by.
@@ -50,7 +54,7 @@ record_copy: Any = None
 VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 
 
-class Array:
+class Array(NumPyMethods):
     """An array of the Python array API standard. Make one with `asarray`, `zeros`, `arange` and the like."""
 
     # _whole: the number of elements if this window is the whole of a CPU storage in C order and in the buffer's own shape - then
@@ -151,11 +155,11 @@ class Array:
     @property
     def flat(self) -> Flat:
         """The elements in C order, to be indexed, iterated and assigned: `x.T.flat[:3] = 0`."""
-        return Flat(self)
+        return flat_of(self)
 
     @flat.setter
     def flat(self, value: Any) -> None:
-        Flat(self)[:] = value
+        flat_of(self)[:] = value
 
     @property
     def flags(self) -> Any:
@@ -394,255 +398,6 @@ class Array:
         """Forget the gradient that `backward` has added up."""
         if self._storage.node is not None:
             imperative().set_gradient(self, None)
-
-    # ------------------------------------------------------------------ NumPy's methods
-
-    def copy(self, order: str = "C") -> Array:
-        """A copy with memory of its own, the elements in C or Fortran ("F") order; "A": in Fortran order if they are now; "K": as now."""
-        if order == "C" or len(self._shape) < 2:
-            return xp.asarray(self, copy=True)
-        axes = _order_of_axes(self, order)
-        back = _strides.inverse_permutation(axes)
-        return _permuted(xp.asarray(_permuted(self, axes), copy=True), back)
-
-    def astype(
-        self, dtype: Any, order: str = "C", casting: str = "unsafe", subok: bool = True, copy: bool = True, *, device: Any = None
-    ) -> Array:
-        """The elements converted to `dtype`; the array itself if nothing changes and `copy=False`.
-
-        order: of the elements in memory, as in `copy`. casting: TypeError for what is no such cast ("safe", "same_kind", ...).
-        """
-        if casting != "unsafe" and not np.can_cast(self._dtype, dtype_of(dtype), casting):  # type: ignore[arg-type]
-            raise TypeError(f"astype: {self._dtype} to {dtype_of(dtype)} is not a cast of the kind {casting!r}")
-        if order == "C" or len(self._shape) < 2:
-            return xp.astype(self, dtype, copy=copy, device=device)
-        axes = _order_of_axes(self, order)
-        x = _permuted(self, axes)
-        if order != "K" and not _strides.is_contiguous(x._shape, x._strides):
-            copy = True
-        out = xp.astype(x, dtype, copy=copy, device=device)
-        return self if out is x else _permuted(out, _strides.inverse_permutation(axes))
-
-    def reshape(self, *shape: Any, copy: bool | None = None, order: str = "C") -> Array:
-        """The elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`; a view where strides allow."""
-        new = shape[0] if len(shape) == 1 else shape
-        if order not in ("C", "A", "K"):
-            if order != "F":
-                raise ValueError(f"order={order!r} must be 'C' or 'F'")
-            return xp.reshape(self.T, tuple(reversed(_strides.resolve_reshape(self.size, _shape_arg(new)))), copy=copy).T
-        return xp.reshape(self, new, copy=copy)
-
-    def transpose(self, *axes: Any) -> Array:
-        """The view with its dimensions permuted, or reversed if no axes are given."""
-        if not axes or axes[0] is None:
-            return self.T
-        return xp.permute_dims(self, tuple(axes[0]) if len(axes) == 1 and not isinstance(axes[0], int) else axes)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Array:
-        """The view with two dimensions exchanged."""
-        return xp.swapaxes(self, axis1, axis2)
-
-    def squeeze(self, axis: Any = None) -> Array:
-        """The view without dimensions of length 1 (all of them, or those named)."""
-        if axis is None:
-            axis = tuple([i for i, n in enumerate(self._shape) if n == 1])
-        return xp.squeeze(self, axis)
-
-    def ravel(self, order: str = "C") -> Array:
-        """One dimension: a view where strides allow."""
-        return self.reshape(-1, order=order)
-
-    def flatten(self, order: str = "C") -> Array:
-        """One dimension, always a copy."""
-        return self.reshape(-1, order=order).copy()
-
-    def view(self, dtype: Any = None) -> Array:
-        """Another window on the same storage; with `dtype`, its bytes read as elements of that type.
-
-        Between types of different sizes the last axis, which must be contiguous, becomes longer or shorter. ValueError where that
-        cannot be; TypeError for `bool`, which not every byte is.
-        """
-        if dtype is None or dtype_of(dtype) is self._dtype:
-            return _window(self, self._shape, self._strides, self._offset)
-        return _reinterpreted(self, dtype_of(dtype))
-
-    def fill(self, value: Any) -> None:
-        """Write one value into every element."""
-        self[...] = value
-
-    def sum(
-        self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-    ) -> Array:
-        """See `mtarray.sum`; elements where `where` is false count 0, `initial` is added."""
-        total = xp.sum(_chosen(self, where, 0, "sum"), axis=axis, dtype=dtype, keepdims=keepdims)
-        return _delivered(total if initial is None else total + initial, out, "sum")
-
-    def prod(
-        self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-    ) -> Array:
-        """See `mtarray.prod`; elements where `where` is false count 1, the product is multiplied by `initial`."""
-        product = xp.prod(_chosen(self, where, 1, "prod"), axis=axis, dtype=dtype, keepdims=keepdims)
-        return _delivered(product if initial is None else product * initial, out, "prod")
-
-    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Array:
-        """See `mtarray.mean`; computed in `dtype` if one is given."""
-        return _delivered(_computed_in(dtype, self, xp.mean, axis=axis, keepdims=keepdims), out, "mean")
-
-    def var(
-        self,
-        axis: Any = None,
-        dtype: Any = None,
-        out: Any = None,
-        ddof: float = 0,
-        keepdims: bool = False,
-        *,
-        correction: float | None = None,
-    ) -> Array:
-        """See `mtarray.var`; `ddof` is NumPy's name of `correction`; computed in `dtype` if one is given."""
-        k = ddof if correction is None else correction
-        return _delivered(_computed_in(dtype, self, xp.var, axis=axis, correction=k, keepdims=keepdims), out, "var")
-
-    def std(
-        self,
-        axis: Any = None,
-        dtype: Any = None,
-        out: Any = None,
-        ddof: float = 0,
-        keepdims: bool = False,
-        *,
-        correction: float | None = None,
-    ) -> Array:
-        """See `mtarray.std`; `ddof` is NumPy's name of `correction`; computed in `dtype` if one is given."""
-        k = ddof if correction is None else correction
-        return _delivered(_computed_in(dtype, self, xp.std, axis=axis, correction=k, keepdims=keepdims), out, "std")
-
-    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Array:
-        """See `mtarray.max`; not below `initial`, which `where` needs."""
-        return _delivered(_extremum(self, "max", "maximum", axis, keepdims, initial, where), out, "max")
-
-    def min(self, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Array:
-        """See `mtarray.min`; not above `initial`, which `where` needs."""
-        return _delivered(_extremum(self, "min", "minimum", axis, keepdims, initial, where), out, "min")
-
-    def any(self, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Array:
-        """See `mtarray.any`, among the elements where `where` is true."""
-        return _delivered(xp.any(_chosen(self, where, 0, "any"), axis=axis, keepdims=keepdims), out, "any")
-
-    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Array:
-        """See `mtarray.all`, among the elements where `where` is true."""
-        return _delivered(xp.all(_chosen(self, where, 1, "all"), axis=axis, keepdims=keepdims), out, "all")
-
-    def argmax(self, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Array:
-        """See `mtarray.argmax`."""
-        return _delivered(xp.argmax(self, axis=axis, keepdims=keepdims), out, "argmax")
-
-    def argmin(self, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Array:
-        """See `mtarray.argmin`."""
-        return _delivered(xp.argmin(self, axis=axis, keepdims=keepdims), out, "argmin")
-
-    def argsort(
-        self, axis: int | None = -1, kind: Any = None, order: None = None, *, descending: bool = False, stable: bool | None = True
-    ) -> Array:
-        """See `mtarray.argsort`; `kind`, NumPy's choice of algorithm, changes nothing: the sort is stable."""
-        _no_fields(order, "argsort")
-        x, along = (self, axis) if axis is not None else (self.reshape(-1), 0)
-        return xp.argsort(x, axis=along, descending=descending, stable=stable is not False)
-
-    def sort(self, axis: int = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> None:
-        """Sort in place along `axis`; `kind`, NumPy's choice of algorithm, changes nothing."""
-        _no_fields(order, "sort")
-        self[...] = xp.sort(self, axis=axis)
-
-    def partition(self, kth: Any, axis: int = -1, kind: Any = None, order: None = None) -> None:
-        """Rearrange in place as `mtarray.partition` does."""
-        _no_fields(order, "partition")
-        self[...] = xp.partition(self, kth, axis)
-
-    def argpartition(self, kth: Any, axis: int | None = -1, kind: Any = None, order: None = None) -> Array:
-        """See `mtarray.argpartition`."""
-        _no_fields(order, "argpartition")
-        return xp.argpartition(self, kth, axis)
-
-    def cumsum(self, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
-        """Running sums along `axis` (None: of the flattened array)."""
-        return _delivered(xp.cumsum(self, axis=axis, dtype=dtype), out, "cumsum")
-
-    def cumprod(self, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
-        """Running products along `axis` (None: of the flattened array)."""
-        return _delivered(xp.cumprod(self, axis=axis, dtype=dtype), out, "cumprod")
-
-    def clip(self, min: Any = None, max: Any = None, out: Any = None) -> Array:
-        """See `mtarray.clip`."""
-        return _delivered(xp.clip(self, min, max), out, "clip")
-
-    def round(self, decimals: int = 0, out: Any = None) -> Array:
-        """Rounded to `decimals` places, halves to even."""
-        return _delivered(xp.around(self, decimals), out, "round")
-
-    def conj(self) -> Array:
-        """See `mtarray.conj`."""
-        return xp.conj(self)
-
-    conjugate = conj
-
-    def dot(self, other: Any, out: Any = None) -> Array:
-        """See `mtarray.dot`."""
-        return _delivered(xp.dot(self, other), out, "dot")
-
-    def nonzero(self) -> tuple[Array, ...]:
-        """See `mtarray.nonzero`."""
-        return xp.nonzero(self)
-
-    def take(self, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Array:
-        """Elements along `axis` (None: of the flattened array) at integer `indices`; those beyond raise IndexError, or with `mode` "wrap"
-        are counted modulo the length, or with "clip" stand for the nearest end."""
-        x, along = (xp.reshape(self, (-1,)), 0) if axis is None else (self, _strides.axis_of(axis, len(self._shape)))
-        if mode in ("wrap", "clip"):
-            n = x._shape[along]
-            indices = xp.asarray(indices)
-            indices = indices % n if mode == "wrap" else xp.clip(indices, 0, n - 1)
-        elif mode != "raise":
-            raise ValueError(f"take: mode={mode!r} must be 'raise', 'wrap' or 'clip'")
-        return _delivered(xp.take(x, indices, axis=along), out, "take")
-
-    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
-        """See `mtarray.put`."""
-        xp.put(self, indices, values, mode)
-
-    def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Array:
-        """See `mtarray.compress`."""
-        return _delivered(xp.compress(xp.asarray(condition), self, axis), out, "compress")
-
-    def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> Array:
-        """See `mtarray.choose`."""
-        return _delivered(xp.choose(self, choices, mode=mode), out, "choose")
-
-    def repeat(self, repeats: Any, axis: int | None = None) -> Array:
-        """See `mtarray.repeat`."""
-        return xp.repeat(self, repeats, axis=axis)
-
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Array:
-        """See `mtarray.trace`; summed in `dtype` if one is given."""
-        x = self if dtype is None else self.diagonal(offset, axis1, axis2).astype(dtype)
-        return _delivered(xp.trace(x, offset=offset, axis1=axis1, axis2=axis2) if dtype is None else x.sum(-1, dtype), out, "trace")
-
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-        """See `mtarray.diagonal`."""
-        return xp.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)
-
-    def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Array:
-        """See `mtarray.searchsorted`."""
-        return xp.searchsorted(self, xp.asarray(v) if isinstance(v, (list, tuple)) else v, side=side, sorter=sorter)
-
-    def ptp(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Array:
-        """Maximum minus minimum."""
-        return _delivered(xp.ptp(self, axis=axis, keepdims=keepdims), out, "ptp")
-
-    def __divmod__(self, other: Any, /) -> tuple[Array, Array]:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any, /) -> tuple[Array, Array]:
-        return other // self, other % self
 
     # ------------------------------------------------------------------ operators: bound by the declarations (`dunder=`)
 
@@ -925,102 +680,7 @@ def from_numpy(array: Any, copy: bool | None = None, where: str = "asarray") -> 
     return out
 
 
-# ---------------------------------------------------------------------- what NumPy's methods share
-
-
-def _delivered(result: Array, out: Any, where: str) -> Any:
-    """`result`, or `out` with the result written into it. Its shape must be that of the result, its dtype of the same kind or a wider."""
-    if out is None:
-        return result
-    if out.__class__ is not Array and not isinstance(out, np.ndarray):
-        raise TypeError(f"{where}: out must be an array, not {out!r:.60} of type {type(out).__name__}")
-    if out.shape != result._shape:
-        raise ValueError(f"{where}: out has shape {out.shape}, the result {result._shape}")
-    if not np.can_cast(result._dtype, out.dtype, "same_kind"):
-        raise TypeError(f"{where}: the result has dtype {result._dtype}, which cannot be written into an array of {out.dtype}")
-    out[...] = result if out.__class__ is Array else leave(result, f"{where}: out")
-    return out
-
-
-def _chosen(x: Array, where: Any, neutral: Any, name: str) -> Array:
-    """`x` with `neutral` where the condition `where` is false."""
-    if where is True:
-        return x
-    out = xp.where(xp.asarray(where, dtype="bool"), x, neutral)
-    if out._shape != x._shape:
-        raise ValueError(f"{name}: where has shape {np.shape(where)}, which cannot be broadcast to {x._shape}")
-    return out
-
-
-def _extremum(x: Array, name: str, pair: str, axis: Any, keepdims: bool, initial: Any, where: Any) -> Array:
-    if initial is None:
-        if where is not True:
-            raise ValueError(f"{name}: where= needs initial=, the result of no elements")
-        return getattr(xp, name)(x, axis=axis, keepdims=keepdims)
-    x = _chosen(x, where, initial, name)
-    if 0 not in x._shape:
-        return getattr(xp, pair)(getattr(xp, name)(x, axis=axis, keepdims=keepdims), initial)
-    axes = _strides.axes_of(axis, len(x._shape))
-    shape = tuple([1 if i in axes else n for i, n in enumerate(x._shape) if keepdims or i not in axes])
-    return xp.full(shape, initial, dtype=x._dtype)
-
-
-def _computed_in(dtype: Any, x: Array, function: Any, **kwargs: Any) -> Array:
-    if dtype is None:
-        return function(x, **kwargs)
-    d = dtype_of(dtype)
-    return function(x.astype(d, copy=False), **kwargs).astype(d, copy=False)
-
-
-def _no_fields(order: Any, where: str) -> None:
-    if order is not None:
-        raise TypeError(f"{where}: order={order!r} names fields of a record, which arrays of numbers do not have")
-
-
-def _reinterpreted(x: Array, d: DType) -> Array:
-    """The bytes of `x` as elements of another type."""
-    if d.kind == "b":
-        raise TypeError(f"view: the bytes of {x._dtype} are not all booleans; compare with 0 instead")
-    old, new = x._dtype.itemsize, d.itemsize
-    shape, strides, offset = x._shape, x._strides, x._offset
-    pair = {x._dtype.kind: old, d.kind: new}
-    if pair.get("c") != 2 * pair.get("f", 0):  # real and imaginary parts have derivatives, other bytes have not
-        leave(x, f"view of {x._dtype} as {d}")
-    if old != new:
-        if not shape or (strides[-1] != 1 and shape[-1] != 1):
-            raise ValueError(f"view: from {x._dtype} to {d} the last axis must be contiguous; shape {shape}, strides {strides} in elements")
-        if old > new:
-            k = old // new
-            shape, strides, offset = (*shape[:-1], shape[-1] * k), (*[s * k for s in strides[:-1]], 1), offset * k
-        else:
-            k = new // old
-            if shape[-1] % k or offset % k or any(s % k for s in strides[:-1]):
-                raise ValueError(f"view: the last axis of shape {shape} does not divide into elements of {d}, {k} of {x._dtype} each")
-            shape, strides, offset = (*shape[:-1], shape[-1] // k), (*[s // k for s in strides[:-1]], 1), offset // k
-    out = _window(x, shape, strides, offset)
-    out._dtype = d
-    if not value(out).flags.aligned:
-        raise ValueError(f"view: the memory is not aligned for {d}; use x.copy().view(...)")
-    return out
-
-
-def _permuted(x: Array, axes: Shape) -> Array:
-    return _window(x, tuple([x._shape[i] for i in axes]), tuple([x._strides[i] for i in axes]), x._offset)
-
-
-def _order_of_axes(x: Array, order: str) -> Shape:
-    """The axes from the slowest to the fastest that NumPy's `order` stands for."""
-    axes = tuple(range(len(x._shape)))
-    if order == "K":
-        return tuple(sorted(axes, key=lambda i: -abs(x._strides[i])))
-    if order == "F":
-        return axes[::-1]
-    if order == "A":
-        flags = value(x).flags
-        return axes[::-1] if flags.f_contiguous and not flags.c_contiguous else axes
-    if order == "C":
-        return axes
-    raise ValueError(f"order={order!r} must be 'C', 'F', 'A' or 'K'")
+# ---------------------------------------------------------------------- what the class asks of indices and callers
 
 
 _STORE = opcode.opmap["STORE_SUBSCR"]
@@ -1029,57 +689,6 @@ _STORE = opcode.opmap["STORE_SUBSCR"]
 def _is_stored(frame: Any) -> bool:
     """Whether a frame is at an assignment `a[i] = ...`: NumPy asks for a number then, which would silently be a constant."""
     return bool(frame.f_code.co_code[frame.f_lasti] == _STORE)
-
-
-class Flat:
-    """What `x.flat` is: the elements of an array in C order, behind whatever strides it has. Reading gives arrays."""
-
-    __slots__ = ("_array",)
-
-    def __init__(self, x: Array) -> None:
-        self._array = x
-
-    @property
-    def base(self) -> Array:
-        """The array itself."""
-        return self._array
-
-    def __len__(self) -> int:
-        return self._array.size
-
-    def __iter__(self) -> Iterator[Array]:
-        return iter(self.copy())
-
-    def __getitem__(self, key: Any, /) -> Array:
-        return xp.reshape(self._array, (-1,))[key]
-
-    def __setitem__(self, key: Any, item: Any, /) -> None:
-        """Write `item` at `key` of the elements in C order; as in NumPy, values are repeated as often as needed."""
-        x = self._array
-        strides = _strides.reshape(x._shape, x._strides, (x.size,))
-        line = xp.reshape(x, (-1,)) if strides is None else _window(x, (x.size,), strides, x._offset)
-        writable(x, "flat", recorded=True)
-        if item.__class__ not in _NUMBERS:
-            values = xp.reshape(xp.asarray(item, dtype=x._dtype if isinstance(item, (list, tuple)) else None), (-1,))
-            count = line[key].size
-            if values.size not in (1, count) and count:
-                if not values.size:
-                    raise ValueError("flat: no values to write")
-                values = xp.take(values, xp.arange(count) % values.size)
-            item = values if values.size != 1 else values[0]
-        line[key] = item
-        if strides is None:
-            x[...] = xp.reshape(line, x._shape)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        return xp.reshape(self._array, (-1,)).__array__(dtype, copy)
-
-    def __repr__(self) -> str:
-        return f"{self._array!r}.flat"
-
-    def copy(self) -> Array:
-        """The elements as an array of one dimension with memory of its own."""
-        return self._array.flatten()
 
 
 def _as_index(item: Any) -> Any:
@@ -1118,8 +727,4 @@ def _device(spec: Any) -> Device:
     return device(spec)
 
 
-def _shape_arg(shape: Any) -> Shape:
-    try:
-        return (operator.index(shape),)
-    except TypeError:
-        return tuple([operator.index(n) for n in shape])
+_array_methods._array = sys.modules[__name__]

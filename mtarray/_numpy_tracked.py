@@ -12,6 +12,7 @@ import numpy as np
 
 from . import _array
 from ._array import Array
+from ._array_methods import delivered
 from ._indexing import Basic, parse
 
 _PLAIN = {"casting": "same_kind", "order": "K", "subok": True}  # arguments that change nothing when they are NumPy's defaults
@@ -64,7 +65,7 @@ def _call(ours: Any, ufunc: Any, inputs: tuple[Any, ...], out: Any = None, where
             r = _array.xp.broadcast_to(r, target.shape)
         if where is not True:
             r = _array.xp.where(_array.xp.asarray(where), r, 0 if target is None else _array.xp.asarray(target))
-        made.append(_array._delivered(r, target, f"np.{ufunc.__name__}"))
+        made.append(delivered(r, target, f"np.{ufunc.__name__}"))
     return made[0] if single else tuple(made)
 
 
@@ -146,7 +147,7 @@ def array_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
         except TypeError:  # an argument that only NumPy has
             continue
         undelivered = out is not None and "out" not in named and result.__class__ is Array
-        return _array._delivered(result, out, f"np.{name}") if undelivered else result
+        return delivered(result, out, f"np.{name}") if undelivered else result
     return NotImplemented
 
 

@@ -23,7 +23,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "kernels": ("_kernels",),
     "pure": ("_dtypes", "_strides", "_indexing", "_devices", "_config"),
     "storage": ("_storage",),
-    "arrays": ("_array",),
+    "arrays": ("_array_methods", "_array", "_flat"),
     "dispatch": ("_operands", "_dispatch", "_fold", "_products", "_selection"),
     "declarations": ("_signatures", "_ops"),
     "sections": (),
