@@ -541,15 +541,15 @@ def _folding(scalar: Any, kind: str, identity: Any, dtypes: Any, standard: Any, 
     return op
 
 
-def _named(op: Op, door: Callable[..., Any], declaration: Callable[..., Any]) -> Callable[..., Any]:
+def _named(op: Op, door: Any, declaration: Callable[..., Any]) -> Any:
     door.__name__ = declaration.__name__
     door.__qualname__ = declaration.__qualname__
     door.__module__ = declaration.__module__
     door.__doc__ = declaration.__doc__
-    door.op = op  # type: ignore[attr-defined]
-    door.source = op.source  # type: ignore[attr-defined]
+    door.op = op
+    door.source = op.source
     if isinstance(op, Elementwise):
-        door.scalar = op.scalar_function  # type: ignore[attr-defined]  # so that other scalar functions may call it
+        door.scalar = op.scalar_function  # so that other scalar functions may call it
     op.function = door
     return door
 

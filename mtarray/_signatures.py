@@ -11,30 +11,48 @@ from typing import Any, Protocol, overload
 from ._array import Array
 
 
+class Declared(Protocol):
+    """What every function made from a scalar function has."""
+
+    def source(self, what: str = "cpu", dtype: Any = None) -> str: ...
+
+
+class Unary(Declared, Protocol):
+    def __call__(self, x: Any, /) -> Array: ...
+
+
+class Binary(Declared, Protocol):
+    def __call__(self, x1: Any, x2: Any, /) -> Array: ...
+
+
+class Ternary(Declared, Protocol):
+    def __call__(self, x1: Any, x2: Any, x3: Any, /) -> Array: ...
+
+
 class Declares(Protocol):
     """`elementwise(...)`: a scalar function of one, two or three numbers becomes a function of as many arrays."""
 
     @overload
-    def __call__(self, scalar: Callable[[Any], Any], /) -> Callable[[Any], Array]: ...
+    def __call__(self, scalar: Callable[[Any], Any], /) -> Unary: ...
     @overload
-    def __call__(self, scalar: Callable[[Any, Any], Any], /) -> Callable[[Any, Any], Array]: ...
+    def __call__(self, scalar: Callable[[Any, Any], Any], /) -> Binary: ...
     @overload
-    def __call__(self, scalar: Callable[[Any, Any, Any], Any], /) -> Callable[[Any, Any, Any], Array]: ...
+    def __call__(self, scalar: Callable[[Any, Any, Any], Any], /) -> Ternary: ...
 
 
-class Fold(Protocol):
+class Fold(Declared, Protocol):
     """A reduction that keeps the operand's dtype, or has one of its own."""
 
     def __call__(self, x: Any, /, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 
 
-class Accumulation(Protocol):
+class Accumulation(Declared, Protocol):
     """A reduction whose dtype the caller may choose."""
 
     def __call__(self, x: Any, /, axis: int | tuple[int, ...] | None = None, dtype: Any = None, keepdims: bool = False) -> Array: ...
 
 
-class Scan(Protocol):
+class Scan(Declared, Protocol):
     """A running reduction along one axis."""
 
     def __call__(self, x: Any, /, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array: ...

@@ -17,7 +17,7 @@ def special(*, derivative: Any) -> Declares:
     Nothing of it is in the array API standard, and no NumPy function could serve small arrays.
     """
 
-    def declare(scalar: Callable[..., Any]) -> Callable[..., Any]:
+    def declare(scalar: Callable[..., Any]) -> Any:
         def rule(key: tuple[Any, ...]) -> tuple[tuple[DType, ...], tuple[DType, ...]]:
             d = common(key)
             if d in COMPLEX:
