@@ -467,7 +467,12 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
 
 
 def reflected_door(op: Any) -> Callable[..., Any]:
+    commutes = op.name in ("add", "multiply")
+    forward = binary_door(op, True)
+
     def door(self: Any, other: Any, /) -> Any:
+        if commutes and (other.__class__ is float or other.__class__ is int):
+            return forward(self, other)  # which has a short way for an array and a number
         return elementwise(op, (other, self))
 
     return door

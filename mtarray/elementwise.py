@@ -25,7 +25,7 @@ from ._dtypes import (
 )
 from ._dtypes import bool as bool_
 from ._kernels import numpy_complex
-from ._operands import common, lift, promised
+from ._operands import common, lift, promised, run_quietly
 from ._ops import CHEAP, DEAR, SLOW, Elementwise, Vjp, boolean, elementwise
 from ._ops import REGISTRY as _REGISTRY
 
@@ -54,11 +54,20 @@ def _by_exponent(x1: Any, x2: Any, y: Any) -> Any:
     return y * log(_array.xp.where(equal(x1, 0), 1, x1))
 
 
+def _part(x1: Any, x2: Any) -> Any:
+    """`_share` of an array and an array or a Python number."""
+    if x1.__class__ in WEAK_KIND:
+        x1 = fresh(run_quietly(np.asarray, x1, x2.dtype))
+    elif x2.__class__ in WEAK_KIND:
+        x2 = fresh(run_quietly(np.asarray, x2, x1.dtype))
+    return _share(x1, x2)
+
+
 def _numpy_share(x1: Any, x2: Any) -> Any:
     return np.where(np.equal(x1, x2), x1.dtype.type(0.5), np.greater(x1, x2))
 
 
-@elementwise(dtypes=REAL_FLOATING, standard=(), numpy=_numpy_share, limit=SLOW, derivative=(0, 0))
+@elementwise(dtypes=REAL_FLOATING, numpy=_numpy_share, limit=SLOW, derivative=(0, 0))
 def _share(x1, x2):
     """1 where x1 is larger, 0 where x2 is, 1/2 where they are equal."""
     return 1.0 if x1 > x2 else 0.5 if x1 == x2 else 0.0
@@ -835,7 +844,7 @@ def greater_equal(x1, x2):
     standard=REAL,
     numpy="maximum",
     limit=CHEAP,
-    derivative=(lambda x1, x2: _share(x1, x2), lambda x1, x2: _share(x2, x1)),
+    derivative=(lambda x1, x2: _part(x1, x2), lambda x1, x2: _part(x2, x1)),
 )
 def maximum(x1, x2):
     """The larger of each pair of elements; NaN if either is NaN.
@@ -852,7 +861,7 @@ def maximum(x1, x2):
     standard=REAL,
     numpy="minimum",
     limit=CHEAP,
-    derivative=(lambda x1, x2: _share(x2, x1), lambda x1, x2: _share(x1, x2)),
+    derivative=(lambda x1, x2: _part(x2, x1), lambda x1, x2: _part(x1, x2)),
 )
 def minimum(x1, x2):
     """The smaller of each pair of elements; NaN if either is NaN.

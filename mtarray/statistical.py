@@ -13,7 +13,7 @@ from ._array import Array
 from ._dtypes import ALL, COMPLEX, FLOATING, NUMERIC, REAL, REAL_FLOATING, float64, real_of
 from ._dtypes import bool as bool_
 from ._operands import lift, promised
-from ._ops import Vjp, engine, reduction, scan, wide
+from ._ops import Vjp, elementwise, engine, reduction, scan, wide
 from ._strides import axes_of, inverse_permutation
 from .elementwise import divide, sqrt
 
@@ -29,8 +29,18 @@ _ORDERED = (bool_, *REAL)
 
 def _among_ties(x: Array, y: Array, axes: tuple[int, ...]) -> Array:
     """What each element has of the extreme: equal elements share it."""
-    chosen = ((x == y) | ((x != x) & (y != y))).astype(x.dtype)
-    return chosen / sum(chosen, axis=axes, keepdims=True)
+    chosen = _is_extreme(x, y)
+    return chosen / sum(chosen, axis=axes if len(axes) != 1 else axes[0], keepdims=True)
+
+
+def _numpy_is_extreme(x: Any, y: Any) -> Any:
+    return (np.equal(x, y) | np.not_equal(x, x)).astype(x.dtype)
+
+
+@elementwise(dtypes=REAL_FLOATING, numpy=_numpy_is_extreme, derivative=(0, 0))
+def _is_extreme(x, y):
+    """1 where x is the extreme y, or NaN, which makes the extreme NaN; 0 elsewhere."""
+    return 1.0 if x == y or x != x else 0.0
 
 
 def _other_factors(x: Array, axes: tuple[int, ...]) -> Array:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from .. import _array, _strides
-from .._array import Array, fresh, window
+from .._array import Array, fresh, value, window
 from . import tape
-from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, copy, edge_of, local, recording, restore, view_on, zeros
+from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, by_value, copy, edge_of, local, recording, restore, view_on, zeros
 
 
 class NoDerivativeError(RuntimeError):
@@ -25,6 +25,8 @@ class NoDerivativeError(RuntimeError):
 class FreedError(RuntimeError):
     """A part of the graph was asked for that an earlier backward pass freed."""
 
+
+FEW = 4096  # elements up to which a sum is made sooner than a window is added in place
 
 # Set by `nans`: called with (node, cotangent, given) after the cotangents `given` were made from that of a node.
 watch: Any = None
@@ -48,6 +50,7 @@ class _Sweep:
         self.cotangents: dict[Node, list[Any]] = {}  # node -> [array, whether it is ours to write]; of a node with parts, a list
         self.heap: list[tuple[int, Node]] = []
         self.found: dict[Node, Array] = {}
+        self.unused: set[Node] = set()  # whose contents were used in part: overwritten, not chosen, or read through windows
 
     def run(self, seeds: list[tuple[Array, Array]], create: bool) -> dict[Node, Array]:
         for y, g in seeds:
@@ -64,7 +67,7 @@ class _Sweep:
 
     def visit(self, node: Node, g: Any, owned: bool) -> None:
         if node.op is LEAF if self.leaves is None else node in self.leaves:
-            self.found[node] = g
+            self.found[node] = g if owned else by_value(g)  # it may be somebody's cotangent, or that of two
             return
         if g.__class__ is Array and g._whole < 0 and (node.view is not None or node.op is WRITE):
             g, owned = copy(g), True  # windows of it will be taken
@@ -122,7 +125,7 @@ class _Sweep:
                     g = _array.xp.reshape(g, node.shape)
                 if entry is None:
                     self.cotangents[node] = [g, owned and g._whole >= 0 and not g._readonly]
-                elif entry[1]:
+                elif entry[1] and (g._whole >= 0 or entry[0]._whole > FEW):
                     entry[0] += g
                 else:
                     g = entry[0] + g  # of two permuted windows: laid out as they are, so nothing can be added at a window of it
@@ -131,6 +134,7 @@ class _Sweep:
         first = entry is None
         if entry is None:
             entry = self.cotangents[node] = [zeros(node.shape, node.dtype), True]
+            self.unused.add(node)
         elif not entry[1]:
             entry[0], entry[1] = copy(entry[0]), True
         total = entry[0]
@@ -149,6 +153,8 @@ class _Sweep:
         if op is WRITE:
             self._pull_write(node, g, owned, wanted)
         elif op is COPY:
+            if node in self.unused:
+                self.unused.add(ins[0][0])
             self.give(ins[0], settled(_seen_as(node, g), ins[0]), False)
         elif op is SELECT:
             self.give(ins[0], _seen_as(node, g), False, node.static)
@@ -175,6 +181,7 @@ class _Sweep:
                     g, owned = copy(g), True
                 target = view_on(g._storage, shape, strides, offset, dtype)
                 _array.assign(target, 0.0, key)
+                self.unused.add(before[0])
             self.give(before, g, owned)
 
     def _pull_op(self, node: Node, g: Any, owned: bool, wanted: list[bool]) -> None:
@@ -193,6 +200,7 @@ class _Sweep:
                     self.give(edge, settled(d, edge), False)
             return
         kind = rules.kind
+        unused = node in self.unused
         for i, w in enumerate(wanted):
             if not w or rules.constants[i]:
                 continue
@@ -206,15 +214,34 @@ class _Sweep:
                 get.values["shape"] = edge[3]
                 d = rule(*[get(n) for n in names])
                 if d is not None:
+                    if op.kind == "elementwise":  # where
+                        self.unused.add(edge[0])
                     self.give(edge, settled(d, edge), False)
                 continue
             d = g if kind == "partials" else expand(g, node.static["axes"], node.static["keepdims"], edge[3])
             if d._shape != edge[3] and not chosen[1]:
                 d = sum_to(d, edge[3])  # before it is scaled by a number: fewer elements
-            d = scaled(d, chosen, get, True)
+            if unused:
+                self.unused.add(edge[0])
+                d = _nothing_of_nothing(scaled(d, chosen, get, True), d) if chosen[1] else scaled(d, chosen, get, True)
+            else:
+                d = scaled(d, chosen, get, True)
             if d._shape != edge[3] or d._dtype is not edge[2]:
                 d = settled(d, edge)
             self.give(edge, d, d._storage is not g._storage or (owned and len(ins) == 1 and kind == "partials"))
+
+
+def _nothing_of_nothing(d: Array, g: Array) -> Array:
+    """d, made of the cotangent g, with 0 where g is 0 and d is not finite.
+
+    What was overwritten or not chosen has the cotangent 0, and may have an infinite derivative, as in `where(x == 0, 0, log(x))`. Nothing
+    depends on it all the same.
+    """
+    elements = value(d)
+    if np.isfinite(elements).all():
+        return d
+    lost = ~np.isfinite(elements) & (value(g) == 0)
+    return _array.xp.where(fresh(lost), fresh(np.zeros((), d._dtype)), d) if lost.any() else d
 
 
 class _Saved:

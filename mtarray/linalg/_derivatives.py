@@ -28,11 +28,11 @@ from ..utility import any
 
 
 def H(x: Array) -> Array:
-    return conj(x.mT) if x.dtype in COMPLEX else x.mT
+    return conj(x.mT) if x._dtype.kind == "c" else x.mT
 
 
 def _conj(x: Array) -> Array:
-    return conj(x) if x.dtype in COMPLEX else x
+    return conj(x) if x._dtype.kind == "c" else x
 
 
 def _solve(x1: Array, x2: Array) -> Array:
