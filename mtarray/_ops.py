@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any, overload
 
@@ -18,6 +19,8 @@ from ._operands import check_strict, common, lift, names
 from ._signatures import Accumulation, Declares, Fold, Scan
 
 REGISTRY: dict[str, Op] = {}
+_ALIVE: weakref.WeakSet[Op] = weakref.WeakSet()  # also those whose names others took: functions may make ops of one name
+OF_SCALAR: weakref.WeakValueDictionary[int, Elementwise] = weakref.WeakValueDictionary()  # elementwise ops by id(scalar function)
 
 # Bytes (elements times the widest dtype) below which NumPy's own loop is faster than a kernel on two cores, launch included: measured
 # with warm workers, by what an element costs.
@@ -43,7 +46,8 @@ class Op:
         self.parameters: tuple[str, ...] = ()
         self.rules: Any = None  # what the derivative tape makes of the declared derivative, when it first meets the op
         # Names of users' ops are theirs: the module tells them from ours and from each other's.
-        REGISTRY[name if _is_ours(self) else f"{section}.{name}"] = self
+        REGISTRY[name if is_ours(self) else f"{section}.{name}"] = self
+        _ALIVE.add(self)
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name} of {self.section}>"
@@ -240,7 +244,7 @@ class Elementwise(Op):
                             self.fast[d, python] = (weak.twin, weak.limit, *entry[2:4], weak)
 
 
-def _is_ours(op: Op) -> bool:
+def is_ours(op: Op) -> bool:
     """Whether an op is of mtarray itself, whose sources are read when a kernel is first wanted: import stays free of it."""
     return op.section.partition(".")[0] == "mtarray"
 
@@ -323,6 +327,7 @@ def elementwise(
     def declare(scalar: Callable[..., Any]) -> Callable[..., Any]:
         op = Elementwise(scalar.__name__, "elementwise", scalar.__module__)
         op.scalar_function = scalar
+        OF_SCALAR[id(scalar)] = op
         op._scalar = None
         op.parameters = tuple(inspect.signature(scalar).parameters)
         op.nin = len(op.parameters)
@@ -342,7 +347,7 @@ def elementwise(
         op.derivative = derivative
         op.plans = {}
         op.fast = {}
-        if not _is_ours(op):
+        if not is_ours(op):
             op.nout = op.scalar.nout  # reads the source, and refuses what cannot be compiled
         make: Callable[[Any], Callable[..., Any]] = _DOORS.get(op.nin, _dispatch.general_door)
         door = make(op)
@@ -536,7 +541,7 @@ def _folding(scalar: Any, kind: str, identity: Any, dtypes: Any, standard: Any, 
     op.fast = {}
     op.launches = {}
     op.parameters = ("x",)
-    if not _is_ours(op) and op.scalar.nin != 2:
+    if not is_ours(op) and op.scalar.nin != 2:
         raise TypeError(f"{op.name}: the function of a {kind} combines two values; this one takes {op.scalar.nin}")
     return op
 
@@ -589,7 +594,7 @@ def engine(implementation: Callable[..., Any] | None = None, /, *, vjp: Any = No
 def _refresh_all(name: str, value: Any) -> None:
     settings.set(name, value)
     if name == "kernels":
-        for op in REGISTRY.values():
+        for op in list(_ALIVE):
             if isinstance(op, Elementwise) or (isinstance(op, Reduction) and op.kind == "reduction"):
                 op.refresh()
 

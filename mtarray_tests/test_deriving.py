@@ -265,6 +265,28 @@ def test_operands_may_have_any_name():
     assert [v.tolist() for v in grad(lambda a, b: xp.sum(shifted(a, b, 1.0)[0]), (0, 1))(a, b)] == [[5.0], [2.0]]
 
 
+def test_functions_that_make_functions(mode):
+    """Closures share their code, not what they captured; ops of one name each keep their derivative."""
+
+    def power(n):
+        @xp.elementwise(derivative=lambda x: n * 100 + 0 * x)
+        def raised(x):
+            return x**n
+
+        return raised
+
+    square, cube = power(2), power(3)
+
+    @xp.elementwise
+    def both(x):
+        return square(x) + cube(x)
+
+    x = xp.asarray([2.0])
+    assert both(x).tolist() == [12.0]
+    assert nth(square, 1)(x).tolist() == [200.0]
+    assert nth(both, 1)(x).tolist() == [500.0]
+
+
 def test_strict_mode():
     strict = xp.asarray([2.0])
     with xp.strict():

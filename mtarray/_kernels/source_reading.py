@@ -60,7 +60,7 @@ def clone(tree):
         return [clone(n) for n in tree]
     if not isinstance(tree, ast.AST) or not tree._fields:
         return tree
-    made = tree.__class__()
+    made = tree.__class__.__new__(tree.__class__)  # its __init__ would ask for the fields
     made.__dict__.update({k: clone(v) for k, v in tree.__dict__.items()})
     return made
 
@@ -85,15 +85,14 @@ def refuse(function, node, reason):
 
 
 def read(function, units, active):
-    """Add `function` and what it calls to `units` (code object -> _Unit); returns its _Unit."""
+    """Add `function` and what it calls to `units` (function -> _Unit); returns its _Unit."""
     if not isinstance(function, types.FunctionType):
         refuse(function, None, f"it is not a plain Python function but a {type(function).__name__}")
-    code = function.__code__
-    if code in units:
-        return units[code]
-    if code in active:
+    if function in units:  # not its code: closures share that, with other constants
+        return units[function]
+    if function in active:
         refuse(function, None, "it calls itself, directly or through its helpers")
-    active.append(code)
+    active.append(function)
     node = _definition(function)
     resolver = _Resolver(function, units, active)
     node.body = [resolver.visit(s) for s in node.body]
@@ -101,7 +100,7 @@ def read(function, units, active):
     active.pop()
     # Helpers of one name may come from different modules: the position keeps them apart.
     name = f"_{len(units)}_{function.__name__ if function.__name__.isidentifier() else 'lambda'}"
-    unit = units[code] = _Unit(function, name, node, frozenset(resolver.math_names))
+    unit = units[function] = _Unit(function, name, node, frozenset(resolver.math_names))
     return unit
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from .._array import Array
 from .._dtypes import FLOATING, WEAK_KIND, DType, float64
 from .._operands import names
-from .._ops import REGISTRY, Elementwise, Op, Reduction, Vjp, elementwise
+from .._ops import OF_SCALAR, Elementwise, Op, Reduction, Vjp, elementwise, is_ours
 from .deriving_syntax import constant
 from .deriving_tangents import Program, Underivable
 
@@ -157,17 +157,12 @@ def _rule(op: Any, bent: list[str]) -> Callable[[tuple[Any, ...]], Any]:
 
 
 def declared_op(function: Any) -> Elementwise | None:
-    """The declared op whose scalar function this is, if it has a derivative given by hand."""
-    for op in REGISTRY.values():
-        if isinstance(op, Elementwise) and op.scalar_function.__code__ is function.__code__:
-            plain = not isinstance(op.derivative, Vjp) and op.derivative is not None
-            # Our own sections but `special` hold exact formulas, from which better tangents come than from array code.
-            return (
-                op
-                if plain and (op.section == "mtarray.special" or not op.section.startswith("mtarray.") or ".special." in op.section)
-                else None
-            )
-    return None
+    """The declared op whose scalar function this is, if its derivative is given by hand and is what its source does not tell."""
+    op = OF_SCALAR.get(id(function))
+    if op is None or op.derivative is None or isinstance(op.derivative, Vjp):
+        return None
+    # Our own sections but `special` call `math`, whose derivatives are known as source; theirs are array code.
+    return op if not is_ours(op) or op.section.startswith("mtarray.special") else None
 
 
 def defined(name: str, text: str, module: str, outside: dict[str, Any]) -> Callable[..., Any]:
@@ -181,7 +176,7 @@ def defined(name: str, text: str, module: str, outside: dict[str, Any]) -> Calla
         count += 1
     linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
     space: dict[str, Any] = {"__name__": module, **outside}
-    exec(compile(text, path, "exec"), space)
+    exec(compile(text, path, "exec", dont_inherit=True), space)
     function: Callable[..., Any] = space[name]
     function.__doc__ = f"Derived from {name.rpartition('_by_')[0]}."
     return function

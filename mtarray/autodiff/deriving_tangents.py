@@ -63,7 +63,7 @@ class Program:
         self.memo: dict[tuple[str, Flags], tuple[str, Flags]] = {}
         self.flags: dict[tuple[str, Flags], Flags] = {}
         self.names: set[str] = {"math", "np"}
-        self.codes: dict[Any, str] = {}
+        self.names_of: dict[Any, str] = {}
 
     def free(self, base: str) -> str:
         """A name that nothing has yet."""
@@ -79,11 +79,10 @@ class Program:
         local: dict[str, str] = {}
         name = ""
         for unit in scalar._units:
-            code = unit.function.__code__
-            name = self.codes.get(code, "")
+            name = self.names_of.get(unit.function, "")
             if not name:
                 base = re.sub(r"^(_\d+_)+", "", unit.name)
-                name = self.codes[code] = self.free("partial" if base == "lambda" else base)
+                name = self.names_of[unit.function] = self.free("partial" if base == "lambda" else base)
                 node = _Renamed(local).visit(clone(unit.node))
                 node.name = name
                 self.primal[name] = node
