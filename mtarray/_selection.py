@@ -221,6 +221,10 @@ def _scatter(target: Any, key: tuple[Any, ...], source: Any) -> None:
 
         select.mask_assign(target, mask, source)
         return
+    if any(k.__class__ is _ndarray and k.dtype.kind != "b" for k in key):
+        # NumPy goes through operands in the order of their memory; of values for one place the last one in C order is to stay.
+        key = tuple([np.ascontiguousarray(k) if k.__class__ is _ndarray and k.ndim else k for k in key])
+        source = np.ascontiguousarray(source) if np.ndim(source) else source
     target[key] = source
 
 

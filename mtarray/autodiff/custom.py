@@ -13,7 +13,7 @@ from .._array import Array, fresh, value
 from . import tape
 from .forward import attach, tangent
 from .sweep import _result as results_of
-from .tape import OPAQUE, Node, Transform, edge_of, local, save, snapshot, zeros
+from .tape import OPAQUE, Node, Transform, by_value, edge_of, local, save, snapshot, zeros
 from .transforms import _result, jvp, vjp
 from .trees import flatten
 
@@ -45,7 +45,7 @@ def _step(
 
         def backward(node: Node, gs: Any, inputs: Arrays) -> Sequence[Any]:
             found = results_of(node) if keeps_results else ()
-            given = [zeros(*s) if g is None else g for g, s in zip(gs, shapes)]
+            given = [zeros(*s) if g is None else by_value(g) for g, s in zip(gs, shapes)]
             return pull(given, [found] if found.__class__ is Array else list(found), inputs)
 
         ins = tuple([edge_of(x, True) for x in xs])
@@ -60,7 +60,8 @@ def _step(
 
         def forward(T: Transform) -> Sequence[Any]:
             ts = [tangent(x, T) for x in xs]
-            return push([zeros(x._shape, x._dtype) if t is None else t for x, t in zip(xs, ts)], ys, xs)
+            given = [zeros(x._shape, x._dtype) if t is None else by_value(t) for x, t in zip(xs, ts)]
+            return push(given, [by_value(y) for y in ys], [by_value(x) for x in xs])
 
         attach(tuple(xs), tuple(ys), forward, OPAQUE)
     if tape.watch is not None and xs:

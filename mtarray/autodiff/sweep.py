@@ -15,7 +15,7 @@ import numpy as np
 from .. import _array, _strides
 from .._array import Array, fresh, value, window
 from . import tape
-from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, by_value, copy, edge_of, local, recording, restore, view_on, zeros
+from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, copy, edge_of, local, recording, restore, view_on, zeros
 
 
 class NoDerivativeError(RuntimeError):
@@ -62,12 +62,13 @@ class _Sweep:
                 node = heappop(self.heap)[1]
                 g, owned = self.cotangents.pop(node)
                 self.visit(node, g, owned)
+                self.unused.discard(node)
                 del g
         return self.found
 
     def visit(self, node: Node, g: Any, owned: bool) -> None:
         if node.op is LEAF if self.leaves is None else node in self.leaves:
-            self.found[node] = g if owned else by_value(g)  # it may be somebody's cotangent, or that of two
+            self.found[node] = g if owned else tape.by_value(g)  # it may be somebody's cotangent, or that of two
             return
         if g.__class__ is Array and g._whole < 0 and (node.view is not None or node.op is WRITE):
             g, owned = copy(g), True  # windows of it will be taken

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator, contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ SMALL = 4096  # bytes of a window that is copied when it is saved; larger ones a
 _order = itertools.count(1).__next__
 _lock = threading.RLock()  # re-entrant: a collection may run Transform.__del__ inside it
 _live = IMPERATIVE  # bits in use, by any thread
+_began: dict[int, int] = {}  # of each of them but IMPERATIVE, the order of its beginning
 _taken = IMPERATIVE  # those, and bits that only the thread which used them may use again
 
 
@@ -51,6 +52,7 @@ class _Local(threading.local):
 
     def __init__(self) -> None:
         self.home = _Home()
+        self.before: list[int] = []  # `active` outside of each no_grad
 
 
 local = _Local()
@@ -66,8 +68,20 @@ def recording(bits: int) -> Iterator[None]:
         local.active = before
 
 
+class _NoGrad(ContextDecorator):
+    """What is in progress is asked for when it is entered; what was recorded before stands with the thread, so one object serves all."""
+
+    def __enter__(self) -> None:
+        local.before.append(local.active)
+        local.active &= ~_live
+
+    def __exit__(self, *_: object) -> None:
+        local.active = local.before.pop()
+
+
 def no_grad() -> Any:
-    """A context in which nothing is recorded for the derivatives in progress; one that starts inside works as usual.
+    """A context, or decorator of a function, in which nothing is recorded for the derivatives in progress; one that starts inside works
+    as usual.
 
     >>> import mtarray as xp
     >>> x = xp.asarray([1.0, 2.0])
@@ -77,7 +91,7 @@ def no_grad() -> Any:
     >>> y.requires_grad
     False
     """
-    return recording(local.active & ~_live)
+    return _NoGrad()
 
 
 class Transform:
@@ -96,7 +110,7 @@ class Transform:
             _taken |= self.bit
             home.ended &= ~self.bit
             home.running += 1
-            self.serial = _order()
+            self.serial = _began[self.bit] = _order()
             self.done = False
 
     def __del__(self) -> None:
@@ -104,6 +118,7 @@ class Transform:
         with _lock:
             home = self.home
             _live &= ~self.bit
+            _began.pop(self.bit, None)
             home.ended |= self.bit
             home.running -= 1
             if not home.running:
@@ -223,7 +238,7 @@ def restore(edge: Edge) -> Array:
         out._readonly = False
         return out
     if saved.__class__ is Array:
-        return saved if node is None else _linked(value(saved), edge)
+        return snapshot(saved) if node is None else _linked(value(saved), edge)
     buffer, shift = saved.at
     if not shift and buffer.dtype is not _BYTES:
         storage = Storage(buffer, Holds(True, saved))
@@ -293,6 +308,14 @@ def snapshot(x: Array) -> Array:
         return fresh(np.array(value(x), order="C"))
     storage.ties = HELD
     return fresh_on(Storage(storage.buffer, HELD), x._shape, x._dtype)
+
+
+def by_value(x: Array) -> Array:
+    """`x` for somebody who may write into it: the same elements and name, in memory of its own."""
+    out = snapshot(x)
+    if x._storage.node is not None:
+        record_copy(x, out)
+    return out
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
@@ -507,7 +530,11 @@ def _releaf(storage: Storage, former: Node) -> None:
 def is_tracked(node: Node) -> bool:
     """Whether a derivative in progress, or a later `backward`, may ask for what depends on this content."""
     active = local.active
-    return bool(node.mask & _live & active) or (node.tan is not None and any(T.bit & active and not T.done for T in node.tan))
+    mask = node.mask & _live & active
+    if mask & ~IMPERATIVE:
+        # The bit of a transform that ended may be another's by now: that one depends on nothing older than itself.
+        mask &= IMPERATIVE | sum([bit for bit, began in list(_began.items()) if mask & bit and began < node.order])
+    return bool(mask) or (node.tan is not None and any(T.bit & active and not T.done for T in node.tan))
 
 
 _dispatch.record = record

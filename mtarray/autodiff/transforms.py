@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from .. import _array
-from .._array import Array, fresh, window
+from .._array import Array, fresh
 from .._operands import lift
-from .._strides import contiguous
 from . import tape
 from .forward import dense, tangent
 from .sweep import settled, sweep
-from .tape import INPUT, Node, Transform, copy, live, snapshot, zeros
+from .tape import INPUT, Node, Transform, by_value, copy, live, snapshot, zeros
 from .trees import flatten
 
 Argnums = int | Sequence[int]
@@ -67,9 +66,7 @@ def watch_values(xs: Sequence[Array], T: Transform) -> tuple[list[Array], list[N
     """`xs` by value as inputs of T, still linked to what they were for the transforms around T; and their nodes."""
     out, nodes = [], []
     for x in xs:
-        v = snapshot(x)
-        if x._storage.node is not None:
-            tape.record_copy(x, v)
+        v = by_value(x)
         node = v._storage.node
         if node is None:
             node = v._storage.node = Node(INPUT, 0, None, v._shape, v._dtype, ())
@@ -97,14 +94,8 @@ def _gradients(found: dict[Node, Array], nodes: Sequence[Node], xs: Sequence[Arr
         if g is None:
             out.append(zeros(x._shape, x._dtype))
         else:
-            own = g._whole >= 0 and not g._readonly and g._storage.ties is None and g._shape == x._shape
-            out.append(_leaving(g if own else _own(g, x._shape)))
+            out.append(_leaving(g))
     return out
-
-
-def _own(g: Array, shape: tuple[int, ...]) -> Array:
-    g = copy(g)
-    return g if g._shape == shape else window(g, shape, contiguous(shape), 0)
 
 
 class _Arguments:
@@ -263,18 +254,18 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
         x, t = _operand(x, "jvp"), _array.xp.asarray(t)
         if t._shape != x._shape:
             raise ValueError(f"jvp: a tangent has shape {t._shape}, its primal {x._shape}")
-        v = snapshot(x)
-        if x._storage.node is not None:
-            tape.record_copy(x, v)
+        v = by_value(x)
         node = v._storage.node
         if node is None:
             node = v._storage.node = Node(INPUT, 0, None, v._shape, v._dtype, ())
         node.tan = {**(node.tan or {}), T: dense(copy(t), v)}
         inputs.append(v)
     del x, t, v, node
-    out = f(*build(inputs))
+    try:
+        out = f(*build(inputs))
+    finally:
+        T.done = True
     del inputs
-    T.done = True
     aux = None
     if has_aux:
         out, aux = out

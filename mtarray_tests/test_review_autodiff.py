@@ -1,0 +1,141 @@
+"""Regressions of derivatives: memory that two would write, contexts, arrays that outlive their transform, writes that meet."""
+
+import numpy as np
+import pytest
+
+import mtarray as xp
+from mtarray import autodiff as ad
+
+
+def test_gradients_share_no_memory_with_each_other_or_the_cotangent():
+    c = xp.asarray([1.0, 2.0])
+    _, pullback = ad.vjp(lambda a, b: a + b, xp.asarray([1.0, 2.0]), xp.asarray([3.0, 4.0]))
+    first, second = pullback(c)
+    first *= 10
+    assert c.tolist() == second.tolist() == [1.0, 2.0]
+    c += 5
+    assert second.tolist() == [1.0, 2.0]
+    assert first.tolist() == [10.0, 20.0]
+
+
+def test_gradients_by_value_are_still_followed():
+    def norm(x):
+        _, pullback = ad.vjp(lambda a, b: a + b, x, x)
+        a, b = pullback(x * x)
+        a *= x
+        return xp.sum(a + b)
+
+    assert xp.grad(norm)(xp.asarray([1.0, 2.0])).tolist() == [5.0, 16.0]  # of x**3 + x**2
+
+
+def test_a_gradient_is_not_the_array_that_a_rule_returned():
+    w = xp.asarray([5.0, 6.0])
+    g = xp.grad(ad.custom_vjp(lambda g, y, x: w)(xp.sum))(xp.asarray([1.0, 2.0]))
+    g *= 0
+    assert w.tolist() == [5.0, 6.0]
+
+
+def test_reverse_rules_may_write_into_what_they_are_given():
+    def rule(g, y, x):
+        x *= 2
+        g *= x
+        y *= 0
+        return g
+
+    square = ad.custom_vjp(rule)(lambda x: x * x)
+    a = np.asarray([1.0, 2.0, 3.0])
+    x = xp.asarray(a)  # memory that NumPy shares: saved by copy
+    x.requires_grad = True
+    y = xp.sum(square(x) + x)
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [6.0, 10.0, 14.0]
+    assert a.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_forward_rules_may_write_into_what_they_are_given():
+    def rule(primals, tangents):
+        (x,), (t,) = primals, tangents
+        x *= 2
+        t *= x
+        return t
+
+    square = ad.custom_jvp(rule)(lambda x: x * x)
+    y, dy = ad.jvp(lambda x: square(x) + x, (xp.asarray([1.0, 2.0]),), (xp.asarray([1.0, 1.0]),))
+    assert (y.tolist(), dy.tolist()) == ([2.0, 6.0], [3.0, 5.0])
+
+
+def test_no_grad_asks_what_is_in_progress_when_it_is_entered():
+    @ad.no_grad()
+    def thrice(x, depth=1):
+        return thrice(x, depth - 1) if depth else x * 3
+
+    assert float(xp.grad(lambda x: x * thrice(x))(2.0)) == 6.0
+    context = ad.no_grad()
+
+    def f(x):
+        with context:
+            y = x * 3
+            with context:
+                y = y * 1
+            y = y * 1
+        return x * y
+
+    assert float(xp.grad(f)(2.0)) == 6.0
+    assert float(xp.grad(lambda x: x * x)(2.0)) == 4.0
+    with pytest.raises(KeyError), context:
+        raise KeyError
+    assert float(xp.grad(lambda x: x * x)(2.0)) == 4.0
+
+
+def test_what_a_failed_forward_pass_left_behind_is_a_constant():
+    kept = []
+
+    def fails(x):
+        kept.append(x * 2)
+        raise KeyError
+
+    x = xp.asarray([1.0, 2.0])
+    with pytest.raises(KeyError):
+        ad.jvp(fails, (x,), (x,))
+    with pytest.raises(KeyError):
+        xp.grad(fails)(x)
+    assert [np.asarray(k).tolist() for k in kept] == [[2.0, 4.0]] * 2
+
+
+def test_what_an_earlier_transform_left_behind_is_a_constant_for_a_later_one():
+    kept = []
+
+    def first(x):
+        kept.append(x * 2)
+        return xp.sum(x * x)
+
+    def second(x):
+        return xp.sum(x * np.asarray(kept[0]) * kept[0])
+
+    x = xp.asarray([1.0, 2.0])
+    xp.grad(first)(x)
+    assert xp.grad(second)(x).tolist() == [4.0, 16.0]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_values_written_to_one_place_the_last_in_c_order_stays(seed):
+    rng = np.random.default_rng(seed)
+    weights = xp.asarray([[1.0, 10.0], [100.0, 1000.0]])
+    rows, columns, values = rng.integers(-2, 2, (3, 4)), rng.integers(0, 2, 4), rng.normal(size=(3, 4))
+    expected = np.zeros((2, 2))
+    for at in np.ndindex(3, 4):
+        expected[rows[at], columns[at[1]]] = values[at]
+
+    for index in (rows, np.asfortranarray(rows), rows[:, ::-1].copy()[:, ::-1]):
+        for layout in (values, np.asfortranarray(values), values[::-1].copy()[::-1]):
+
+            def write(v, index=index):
+                out = xp.zeros((2, 2))
+                out[index, columns] = v
+                return out
+
+            v = xp.asarray(layout)
+            assert write(v).tolist() == expected.tolist()
+            g = xp.grad(lambda v: xp.sum(write(v) * weights))(v)
+            assert float(xp.sum(g * v)) == pytest.approx(float(xp.sum(weights * expected)), rel=1e-12)
