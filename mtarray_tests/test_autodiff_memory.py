@@ -52,7 +52,8 @@ def peak(f: Callable[[], Any]) -> float:
 
 
 def ramp(n: int) -> Any:
-    return xp.asarray(np.linspace(0.1, 1.0, n))
+    """n numbers in memory of our own: what is shared with NumPy must be copied before it is differentiated by."""
+    return xp.asarray(np.linspace(0.1, 1.0, n), copy=True)
 
 
 # ---------------------------------------------------------------------- what is kept
@@ -114,7 +115,7 @@ def test_forward_mode_keeps_no_steps() -> None:
             x = xp.sin(x)
         return x
 
-    assert peak(lambda: autodiff.jvp(f, (x,), (x,))) < 7.5
+    assert peak(lambda: autodiff.jvp(f, (x,), (x,))) < 6.5
 
 
 def test_what_is_not_needed_is_not_kept() -> None:
@@ -221,7 +222,7 @@ def test_training_leaves_nothing() -> None:
 def test_flat_parameters() -> None:
     """Layers whose weights are windows of one vector cost what separate ones cost."""
     n, layers = 256, 16
-    flat = xp.asarray(np.random.default_rng(0).normal(size=layers * n * n) / n)
+    flat = xp.asarray(np.random.default_rng(0).normal(size=layers * n * n) / n, copy=True)
     apart = tuple([xp.asarray(w, copy=True) for w in xp.split(xp.reshape(flat, (layers, n, n)), layers)])
     x = ramp(8 * n).reshape(8, n)
 
