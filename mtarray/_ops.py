@@ -205,6 +205,8 @@ class Elementwise(Op):
             self.nout = self.scalar.nout
         plans = self.plans  # the dict of this kernel mode: a change of mode replaces it
         ins, outs, *numpy_only = self.rule(key) if self.rule is not None else self._standard_rule(key)
+        if not is_ours(self):  # the dtypes a user knows are names of ours
+            ins, outs = tuple(map(dtype_of, ins)), tuple(map(dtype_of, outs))
         plan = plans[key] = Plan(self, key, ins, outs, bool(numpy_only))
         return plan
 
@@ -491,10 +493,10 @@ def reduction(
     def declare(scalar: Callable[..., Any]) -> Callable[..., Array]:
         op = _folding(scalar, "reduction", identity, dtypes, standard, numpy, limit)
         op.limits = limits or {}
-        op.accumulate = accumulate
+        op.accumulate = _in_ours(op, accumulate)
         op.derivative = derivative
 
-        return _named(op, _fold.reduction_door(op, result), scalar)
+        return _named(op, _fold.reduction_door(op, None if result is None else dtype_of(result)), scalar)
 
     return declare
 
@@ -516,16 +518,21 @@ def scan(
 
     def declare(scalar: Callable[..., Any]) -> Scan:
         op = _folding(scalar, "scan", identity, dtypes, standard, numpy, limit)
-        op.accumulate = accumulate
+        op.accumulate = combined = _in_ours(op, accumulate)
         op.derivative = derivative
 
         def door(x: Any, /, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
             x = lift(x, op.name)
-            return _fold.scan(op, x, axis, accumulate(x.dtype) if dtype is None else dtype_of(dtype), include_initial)
+            return _fold.scan(op, x, axis, combined(x.dtype) if dtype is None else dtype_of(dtype), include_initial)
 
         return _named(op, door, scalar)
 
     return declare
+
+
+def _in_ours(op: Op, rule: Any) -> Any:
+    """A user's rule from dtype to dtype, whose results may be the names that users know them by."""
+    return rule if rule is None or is_ours(op) else lambda d: dtype_of(rule(d))
 
 
 def _folding(scalar: Any, kind: str, identity: Any, dtypes: Any, standard: Any, numpy: Any, limit: int) -> Reduction:

@@ -86,6 +86,23 @@ def test_reductions_and_scans():
     assert running_max(xp.asarray([1.0, 3.0, 2.0, 5.0])).tolist() == [1, 3, 3, 5]
 
 
+def test_rules_name_dtypes_as_users_know_them():
+    squared = xp.elementwise(dtypes=(xp.complex128,), result=lambda d: xp.float64)(modulus)
+    assert squared(xp.asarray([3 + 4j])).tolist() == [25.0]
+    total = xp.reduction(identity=0.0, accumulate=lambda d: xp.float64, dtypes=(xp.float32, xp.float64))(shifted_sum)
+    assert total(xp.asarray([1.0, 2.0], dtype=xp.float32)).dtype == xp.float64
+    totals = xp.scan(identity=0.0, accumulate=lambda d: xp.float64, dtypes=(xp.float32,))(shifted_sum)
+    assert totals(xp.asarray([1.0, 2.0], dtype=xp.float32)).dtype == xp.float64
+
+
+def modulus(z):
+    return z.real * z.real + z.imag * z.imag
+
+
+def shifted_sum(a, b):
+    return a + b + 0.0
+
+
 def test_refusals(mode):
     with pytest.raises(TypeError, match="softsign is not defined for complex128"):
         softsign(xp.asarray([1j]))

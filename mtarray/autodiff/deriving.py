@@ -62,7 +62,7 @@ class Partial:
         self.title = f"{op.name}, by {self.parameters[operand]}"
         try:
             self._derive(operand, folds)
-        except Underivable as refusal:
+        except (Underivable, TypeError) as refusal:  # a TypeError: what was derived cannot be compiled
             self.error = f"{self.title}: no derivative could be derived from the source ({refusal}); declare it with derivative="
             _texts[op].append((self.title, f"# {self.error}\n"))
 
@@ -149,7 +149,7 @@ def _rule(op: Any, bent: list[str]) -> Callable[[tuple[Any, ...]], Any]:
         if bent and any(d.kind == "c" for d in ins):
             raise TypeError(
                 f"{op.name}: with {', '.join(bent)} it is not analytic, so it has no complex derivative ({names(ins)}); "
-                "declare derivative=mtarray.Vjp(...)"
+                "declare derivative=mtarray.autodiff.Vjp(...)"
             )
         return ins, tuple([d if d in FLOATING else float64 for d in outs])
 
