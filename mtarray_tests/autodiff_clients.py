@@ -290,7 +290,7 @@ def others() -> Iterator[Case]:
     yield case("linalg.orthogonal_procrustes", linalg.orthogonal_procrustes, X, Y)
     yield case("linalg.block_diag", linalg.block_diag, X, Y)
     yield case("linalg.fiedler", linalg.fiedler, V)
-    for kernel in "linear cubic quintic gaussian multiquadric inverse_multiquadric inverse_quadratic".split():
+    for kernel in "linear thin_plate_spline cubic quintic gaussian multiquadric inverse_multiquadric inverse_quadratic".split():
 
         def interpolated(y: Any, d: Any, x: Any, kernel: str = kernel) -> Any:
             return interpolate.RBFInterpolator(y, d, kernel=kernel, epsilon=1.0)(x)
@@ -369,6 +369,7 @@ def sklearn_estimators() -> Iterator[Case]:
     case = _sklearn
     pca = decomposition.PCA(2, svd_solver="full")
     estimators = {
+        "StandardScaler": preprocessing.StandardScaler(),
         "MinMaxScaler": preprocessing.MinMaxScaler(),
         "MaxAbsScaler": preprocessing.MaxAbsScaler(),
         "PCA": pca,
@@ -387,6 +388,9 @@ def sklearn_estimators() -> Iterator[Case]:
     yield case("PCA.score_samples", lambda x, y: sklearn.clone(pca).fit(x).score_samples(y), X, Y)
     yield case("PCA.explained_variance_ratio_", lambda x: sklearn.clone(pca).fit(x).explained_variance_ratio_, X)
     yield case("MinMaxScaler.inverse_transform", lambda x, y: preprocessing.MinMaxScaler().fit(x).inverse_transform(y), X, Y)
+
+    yield case("StandardScaler.var_", lambda x, w: preprocessing.StandardScaler().fit(x, sample_weight=w).var_, X, W)
+    yield case("StandardScaler.inverse_transform", lambda x, y: preprocessing.StandardScaler().fit(x).inverse_transform(y), X, Y)
 
     def ridge(x: Any, y: Any, w: Any, z: Any) -> Any:
         return linear_model.Ridge(solver="svd").fit(x, y, sample_weight=w).predict(z)
