@@ -117,7 +117,7 @@ def _pages() -> dict[str, tuple[str, str]]:
     for page in order:
         title = TITLES.get(page, page.replace("_", " ").capitalize())
         names = members[page]
-        declaring = sys.modules.get(f"mtarray.{page}" if page in NAMESPACES else next(iter(names.values())).__module__)
+        declaring = sys.modules.get(f"mtarray.{page}", sys.modules.get(f"mtarray._{page}"))
         text = [f"# {title}\n", inspect.cleandoc(getattr(declaring, "__doc__", None) or "") + "\n"]
         text += ["| name | |", "|---|---|"]
         for name, value in names.items():

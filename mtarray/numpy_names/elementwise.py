@@ -27,7 +27,8 @@ from .._dtypes import bool as bool_
 from .._operands import common
 from .._ops import CHEAP, DEAR, Vjp, elementwise
 from ..creation import ones_like
-from ..elementwise import _by_base, _by_exponent, equal, sign, trunc
+from ..elementwise import equal, sign, trunc
+from ..elementwise.exponential import _by_base, _by_exponent
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
 math: Any = _math
