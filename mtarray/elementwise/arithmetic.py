@@ -177,7 +177,7 @@ def sign(x):
     return math.sign(x)
 
 
-@elementwise(dtypes=NUMERIC, numpy="square", limit=CHEAP, derivative=lambda x: 2 * x)
+@elementwise(dtypes=NUMERIC, numpy="square", limit=CHEAP, derivative=lambda g, x: 2 * (g * x))
 def square(x):
     """Each element times itself.
 
