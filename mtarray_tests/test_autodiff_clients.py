@@ -129,3 +129,43 @@ def test_out_of_reach(case: Case, forward: bool) -> None:
     with pytest.raises(Exception) as caught:
         differentiate()
     assert told(caught.value) or "replaces our error" in case.why, repr(caught.value)
+
+
+def _cleared(x: Any) -> Any:
+    h = 1 / x
+    h[x == 0] = 0.0
+    return xp.sum(h * h)
+
+
+UNUSED = {
+    "where": lambda x: xp.sum(xp.where(x == 0, 0.0, x**2 * xp.log(x))),
+    "overwritten": _cleared,
+    "not selected": lambda x: xp.sum((1 / x)[x != 0] ** 2),
+    "not taken": lambda x: xp.sum(xp.take(xp.log(x), xp.asarray([1, 2]))),
+    "outside a window": lambda x: xp.log(x)[1],
+    "clipped": lambda x: xp.sum(xp.clip(xp.log(x), -1.0, 9.0)),
+    "not the largest": lambda x: xp.max(xp.log(x)),
+    "joined, outside a window": lambda x: xp.concat([xp.log(x), x])[2],
+    "sorted, outside a window": lambda x: xp.sum(xp.sort(xp.log(x))[1:]),
+}
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_unused_elements_do_not_spoil_the_rest(name: str) -> None:
+    """The element 0 has an infinite logarithm or inverse; where no result depends on it, its gradient is 0, to any order."""
+    f = UNUSED[name]
+    x, near = xp.asarray([0.0, 1.0, 2.0]), xp.asarray([1e-3, 1.0, 2.0])
+    gradient, hessian = xp.grad(f)(x), autodiff.hessian(f)(x)
+    assert float(gradient[0]) == 0.0
+    assert not xp.any(hessian[0, :] != 0.0)
+    np.testing.assert_allclose(np.asarray(gradient[1:]), np.asarray(xp.grad(f)(near)[1:]), rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(hessian[1:, 1:]), np.asarray(autodiff.hessian(f)(near)[1:, 1:]), rtol=1e-12)
+    if name in ("clipped", "not the largest"):
+        return  # forward mode scales tangents by 0 there, and 0 times infinity is nan
+    _, slope = autodiff.jvp(f, (x,), (xp.asarray([0.0, 1.0, 0.0]),))
+    np.testing.assert_allclose(float(slope), float(gradient[1]), rtol=1e-12)
+
+
+def test_what_is_used_stays_infinite() -> None:
+    assert float(xp.grad(lambda x: xp.sum(xp.sqrt(x)))(xp.asarray([0.0, 1.0]))[0]) == float("inf")
+    assert np.isnan(float(xp.grad(lambda x: xp.sqrt(x) ** 2)(0.0)))

@@ -26,6 +26,9 @@ class FreedError(RuntimeError):
     """A part of the graph was asked for that an earlier backward pass freed."""
 
 
+# Ops that give some elements of an operand the cotangent 0 because they did not choose them.
+_CHOOSING = frozenset("where maximum minimum fmax fmin clip max min taken taken_along sorted_along partitioned triangle".split())
+
 FEW = 4096  # elements up to which a sum is made sooner than a window is added in place
 
 # Set by `nans`: called with (node, cotangent, given) after the cotangents `given` were made from that of a node.
@@ -193,6 +196,9 @@ class _Sweep:
         if node.view is not None and node.parts is None:
             g = _seen_as(node, g)
         get = _Saved(node, rules)
+        unused = op.name in _CHOOSING or (node in self.unused and (rules.kind != "vjps" or op.name == "join"))
+        if unused:
+            self.unused.update([e[0] for e, w in zip(ins, wanted) if w])
         if rules.joint is not None:
             rule, names = rules.joint
             get.values = {"g": g, "shapes": [e[3] for e in ins], "dtypes": [e[2] for e in ins]}
@@ -201,7 +207,6 @@ class _Sweep:
                     self.give(edge, settled(d, edge), False)
             return
         kind = rules.kind
-        unused = node in self.unused
         for i, w in enumerate(wanted):
             if not w or rules.constants[i]:
                 continue
@@ -215,15 +220,12 @@ class _Sweep:
                 get.values["shape"] = edge[3]
                 d = rule(*[get(n) for n in names])
                 if d is not None:
-                    if op.kind == "elementwise":  # where
-                        self.unused.add(edge[0])
                     self.give(edge, settled(d, edge), False)
                 continue
             d = g if kind == "partials" else expand(g, node.static["axes"], node.static["keepdims"], edge[3])
             if d._shape != edge[3] and not chosen[1]:
                 d = sum_to(d, edge[3])  # before it is scaled by a number: fewer elements
             if unused:
-                self.unused.add(edge[0])
                 d = _nothing_of_nothing(scaled(d, chosen, get, True), d) if chosen[1] else scaled(d, chosen, get, True)
             else:
                 d = scaled(d, chosen, get, True)
