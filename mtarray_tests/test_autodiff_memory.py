@@ -34,7 +34,7 @@ def without_collector() -> Iterator[None]:
 
 def nodes() -> int:
     """How many contents are named."""
-    return sum(o.__class__ is Node for o in gc.get_objects())
+    return sum(type(o) is Node for o in gc.get_objects())  # `__class__` would wake what other libraries left lying about
 
 
 def peak(f: Callable[[], Any]) -> float:
