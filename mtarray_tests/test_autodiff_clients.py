@@ -89,6 +89,31 @@ def test_derivatives(case: Case) -> None:
         assert np.array_equal(np.asarray(a), before), "an argument was written"
 
 
+# The slopes of these by their parameters are ops without a derivative of their own; and eigenvectors have no second derivative by the
+# usual formula where other eigenvalues coincide, as those of a mean of two rotations do.
+ONCE = "chdtr chdtrc gammainc gammaincc stdtr betainc fdtr fdtrc stdtrit zeta".split()
+NOT_TWICE = {f"scipy-special.{name}" for name in ONCE} | {"scipy-stats.ttest_ind of Welch", "scipy-Rotation.mean"}
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.id not in NOT_TWICE], ids=lambda c: c.id)
+def test_second_derivatives(case: Case) -> None:
+    """Forward over reverse, against differences of the gradient, in a random direction by all arguments at once."""
+    rng = np.random.default_rng(1)
+    weights = [xp.asarray(rng.normal(size=np.shape(v))) for v in flat(case.run(*[a.copy() for a in case.args]))]
+    args = tuple([xp.asarray(a, copy=True) for a in case.args])
+    direction = tuple([xp.asarray(rng.normal(size=a.shape)) for a in case.args])
+
+    def combined(*xs: Any) -> Any:
+        return sum([xp.sum(xp.real(y) * w) for y, w in zip(flat(case.run(*xs)), weights)])
+
+    gradient = xp.grad(combined, tuple(range(len(args))))
+    h = 1e-5
+    up, down = (gradient(*[a + s * t for a, t in zip(args, direction)]) for s in (h, -h))
+    for found, u, d in zip(autodiff.jvp(gradient, args, direction)[1], up, down):
+        expected = np.asarray(u - d) / (2 * h)
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-5, atol=1e-5 * max(1e-2, np.abs(expected).max(initial=0)))
+
+
 def test_how_many() -> None:
     assert len(CASES) >= 300
     assert {c.client for c in CASES} == set(CLIENTS)
