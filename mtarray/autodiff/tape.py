@@ -20,7 +20,7 @@ import numpy as np
 from .. import _array, _dispatch, _selection, _strides
 from .._array import Array, fresh, value
 from .._storage import HELD, SHARED, Hold, Holds, Storage, copied, keep
-from .rules import Rules, rules_of
+from .rules import rules_of
 
 _new = object.__new__
 
@@ -354,9 +354,7 @@ def record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static:
         if keeps is None:
             keeps = rules.saves(tracked, bit)
         ins: list[Any] = []
-        which = 0
-        for x in inputs:
-            which += 1
+        for which, x in enumerate(inputs, 1):
             if x.__class__ is not Array:
                 ins.append(x)
             elif x._whole >= 0:
