@@ -310,7 +310,7 @@ def test_comparison_gives_arrays() -> None:
     same(x == None, np.zeros(3, bool))  # noqa: E711
     same(x != None, np.ones(3, bool))  # noqa: E711
     same(x == [1, 5, 3], np.array([True, False, True]))
-    same([1, 2] + x[:2], np.array([2, 4]))  # noqa: RUF005
+    same([1, 2] + x[:2], np.array([2, 4]))
     assert (x == ["a"]) is False
     with pytest.raises(TypeError):
         hash(x)
