@@ -19,8 +19,9 @@ from .._array import Array
 from .._dtypes import FLOATING, WEAK_KIND, DType, float64
 from .._operands import names
 from .._ops import OF_SCALAR, Elementwise, Op, Reduction, Vjp, elementwise, is_ours
+from .deriving_program import Program
 from .deriving_syntax import constant
-from .deriving_tangents import Program, Underivable
+from .deriving_tangents import Underivable
 
 _texts: weakref.WeakKeyDictionary[Op, list[tuple[str, str]]] = weakref.WeakKeyDictionary()  # what `source("derivative")` shows
 
