@@ -41,14 +41,21 @@ class Storage:
 
 
 class Hold:
-    """The bytes [low, high) of a buffer as they are now. `at`: (buffer, bytes to subtract from an offset), which may change."""
+    """The bytes [low, high) of a buffer as they are now. `at`: (buffer, bytes to subtract from an offset), which may change.
 
-    __slots__ = ("at", "low", "high", "__weakref__")
+    readers: the `ties` of storages that were put on the buffer to read it, and keep it from being written while they live.
+    """
+
+    __slots__ = ("at", "low", "high", "readers", "__weakref__")
 
     def __init__(self, buffer: Any, low: int, high: int) -> None:
         self.at = (buffer, 0)
         self.low = low
         self.high = high
+        self.readers: list[weakref.ref[Holds]] = []
+
+    def is_read(self) -> bool:
+        return any(r() is not None for r in self.readers)
 
 
 class _Cell:
@@ -67,7 +74,7 @@ class Holds:
     whole: whether the buffer as a whole is held as well. root: of a storage that stands for what an older Hold kept, that hold.
     """
 
-    __slots__ = ("levels", "whole", "root")
+    __slots__ = ("levels", "whole", "root", "__weakref__")
 
     def __init__(self, whole: bool, root: Hold | None = None) -> None:
         self.levels: dict[int, dict[int, _Cell]] = {}
@@ -128,6 +135,22 @@ def keep(storage: Storage, low: int, high: int) -> Hold:
         return ties.add(storage.buffer, low, high)
 
 
+def held(hold: Hold) -> Any:
+    """(buffer, bytes to subtract from an offset) of what is held, and the ties of a storage to read it through if that buffer may still be
+    another storage's, which then moves before it is written: another thread may write while this one reads."""
+    with _lock:
+        buffer, shift = hold.at
+        if shift or buffer.dtype is _BYTES:
+            return buffer, shift, None
+        ties = Holds(True, hold)
+        hold.readers = [r for r in hold.readers if r() is not None]
+        hold.readers.append(weakref.ref(ties))
+        return buffer, shift, ties
+
+
+_BYTES = np.dtype(np.uint8)
+
+
 def loosen(storage: Storage, low: int, high: int) -> None:
     """Make the bytes [low, high) free to be written: what others hold of them keeps its values.
 
@@ -144,7 +167,7 @@ def loosen(storage: Storage, low: int, high: int) -> None:
             return
         if not ties.whole:
             met = list(ties.meeting(low, high))
-            if sum([h.high - h.low for h in met]) < storage.buffer.nbytes:
+            if sum([h.high - h.low for h in met]) < storage.buffer.nbytes and not any(h.is_read() for h in met):
                 for hold in met:
                     hold.at = (storage.buffer.reshape(-1).view(np.uint8)[hold.low : hold.high].copy(), hold.low)
                     ties.forget(hold)

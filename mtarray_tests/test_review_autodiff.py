@@ -65,6 +65,23 @@ def test_forward_rules_may_write_into_what_they_are_given():
     assert (y.tolist(), dy.tolist()) == ([2.0, 6.0], [3.0, 5.0])
 
 
+def test_a_window_that_is_being_read_is_not_overwritten():
+    weights = xp.ones(20_000)
+    seen = []
+
+    def rule(g, y, w):
+        seen.append(w)  # as another thread has it in hand while this one writes
+        weights[...] = 7.0
+        return g * w
+
+    half = ad.custom_vjp(rule)(lambda w: xp.sum(w * w) / 2)
+    weights.requires_grad = True
+    half(weights[100:10_100]).backward()
+    assert weights.grad[100:10_100].tolist() == [1.0] * 10_000
+    assert seen[0].detach().tolist() == [1.0] * 10_000
+    assert weights.detach().tolist() == [7.0] * 20_000
+
+
 def test_no_grad_asks_what_is_in_progress_when_it_is_entered():
     @ad.no_grad()
     def thrice(x, depth=1):

@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import _array, _dispatch, _selection, _strides
 from .._array import Array, fresh, value
-from .._storage import HELD, SHARED, Hold, Holds, Storage, copied, keep
+from .._storage import HELD, SHARED, Hold, Holds, Storage, copied, held, keep
 from .rules import rules_of
 
 _new = object.__new__
@@ -239,9 +239,9 @@ def restore(edge: Edge) -> Array:
         return out
     if saved.__class__ is Array:
         return snapshot(saved) if node is None else _linked(value(saved), edge)
-    buffer, shift = saved.at
-    if not shift and buffer.dtype is not _BYTES:
-        storage = Storage(buffer, Holds(True, saved))
+    buffer, shift, ties = held(saved)
+    if ties is not None:
+        storage = Storage(buffer, ties)
         storage.node = node
         return view_on(storage, shape, strides, offset, dtype)
     x = view_on(Storage(buffer, HELD), shape, strides, offset - shift // dtype.itemsize, dtype)
@@ -251,9 +251,6 @@ def restore(edge: Edge) -> Array:
     once = tuple([1 if s == 0 else n for n, s in zip(shape, strides)])
     compact = value(view_on(x._storage, once, strides, x._offset, dtype))
     return _array.broadcast_window(_linked(compact, (node, None, dtype, once, strides, offset)), shape)
-
-
-_BYTES = np.dtype(np.uint8)
 
 
 def _seen(node: Node) -> bool:
