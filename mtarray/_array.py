@@ -350,7 +350,7 @@ class Array(NumPyMethods):
         return self.copy()
 
     def __deepcopy__(self, memo: Any) -> Array:
-        return self.copy()
+        return self.copy() if self._storage.node is None else imperative().deepcopied(self)
 
     # ------------------------------------------------------------------ derivatives
 

@@ -33,11 +33,12 @@ def first(seed: int) -> int:
 def test_programs(twin: str, small: int, seed: int, full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Saved windows copied at once (small ones), or all held; values, gradients and products with the Hessian of every program."""
     monkeypatch.setattr(tape, "SMALL", small)
+    in_progress = tape.live()  # of tests whose error is still held by someone
     tally = survey(first(seed), 1000 if full else 100, (twin,))
     assert not tally.failures
     assert tally.checked > 90
     assert {"set", "iset", "iop", "swap", "view", "part", "permute"} <= set(tally.steps)
-    assert tape.live() == tape.IMPERATIVE  # every differentiation is over
+    assert tape.live() == in_progress  # every differentiation is over
 
 
 @pytest.mark.slow

@@ -1,5 +1,9 @@
 """Regressions of derivatives: memory that two would write, contexts, arrays that outlive their transform, writes that meet."""
 
+import copy
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -156,3 +160,46 @@ def test_of_values_written_to_one_place_the_last_in_c_order_stays(seed):
             assert write(v).tolist() == expected.tolist()
             g = xp.grad(lambda v: xp.sum(write(v) * weights))(v)
             assert float(xp.sum(g * v)) == pytest.approx(float(xp.sum(weights * expected)), rel=1e-12)
+
+
+def test_deep_copies_of_leaves_are_leaves():
+    x = xp.asarray([1.0, 2.0])
+    x.requires_grad = True
+    z = copy.deepcopy(x)
+    assert z.requires_grad
+    xp.sum(z * z).backward()
+    assert x.grad is None
+    assert z.grad is not None
+    assert z.grad.tolist() == [2.0, 4.0]
+    assert float(xp.grad(lambda v: copy.deepcopy(v) * v)(3.0)) == 6.0
+
+
+def test_state_kept_between_gradients_does_not_grow():
+    """What an ended transform left behind is not recorded again by the next one that has its bit."""
+    done = subprocess.run([sys.executable, "-c", _STATE], capture_output=True, text=True, check=True)  # where nothing else is in progress
+    before, after = map(int, done.stdout.split())
+    assert after <= before + 3
+
+
+_STATE = """
+import gc
+import mtarray as xp
+from mtarray.autodiff.tape import Node
+
+state = {"mean": xp.asarray([0.0])}
+
+def f(x):
+    state["mean"] = 0.9 * state["mean"] + 0.1 * x
+    return xp.sum(x * x)
+
+def nodes():
+    gc.collect()
+    return sum(type(o) is Node for o in gc.get_objects())
+
+gradient = xp.grad(f)
+gradient(xp.asarray([1.0]))
+print(nodes())
+for _ in range(50):
+    gradient(xp.asarray([1.0]))
+print(nodes())
+"""

@@ -111,5 +111,14 @@ def backward(y: Array, cotangent: Any = None, retain_graph: bool = False, create
                 leaf.grad = copy(g) if leaf.grad is None else leaf.grad + g
 
 
+def deepcopied(x: Array) -> Array:
+    """A copy of `x`: of an array that requires a gradient another such array, of a result one that depends on what it depends on."""
+    if x._storage.node.op is not LEAF:
+        return x.copy()
+    out = snapshot(x).copy()
+    set_requires_grad(out, True)
+    return out
+
+
 def detach(x: Array) -> Array:
     return snapshot(x)

@@ -31,6 +31,7 @@ _order = itertools.count(1).__next__
 _lock = threading.RLock()  # re-entrant: a collection may run Transform.__del__ inside it
 _live = IMPERATIVE  # bits in use, by any thread
 _began: dict[int, int] = {}  # of each of them but IMPERATIVE, the order of its beginning
+_oldest = 0  # the least of these orders: what is older depends on none of them, whatever bits it has from those that ended
 _taken = IMPERATIVE  # those, and bits that only the thread which used them may use again
 
 
@@ -100,7 +101,7 @@ class Transform:
     __slots__ = ("bit", "outer", "serial", "done", "home")
 
     def __init__(self) -> None:
-        global _live, _taken
+        global _live, _oldest, _taken
         with _lock:
             home = self.home = local.home
             free = (~_taken | home.ended) & local.active  # in no_grad too: there, only what was live before is off
@@ -111,14 +112,16 @@ class Transform:
             home.ended &= ~self.bit
             home.running += 1
             self.serial = _began[self.bit] = _order()
+            _oldest = min(_began.values())
             self.done = False
 
     def __del__(self) -> None:
-        global _live, _taken
+        global _live, _oldest, _taken
         with _lock:
             home = self.home
             _live &= ~self.bit
             _began.pop(self.bit, None)
+            _oldest = min(_began.values(), default=0)
             home.ended |= self.bit
             home.running -= 1
             if not home.running:
@@ -340,6 +343,8 @@ def record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static:
             node = x._storage.node
             if node is not None:
                 m = node.mask & active
+                if m and node.order < _oldest:
+                    m &= IMPERATIVE
                 if m:
                     mask |= m
                     tracked |= bit
@@ -363,9 +368,15 @@ def record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static:
                         saved = storage.buffer
                     else:
                         saved = save(x)
-                ins.append((storage.node, saved, x._dtype, x._shape, None, 0))
+                node = storage.node
+                if node is not None and not (tracked >> which - 1 & 1 or node.tan):
+                    node = None  # left over from what has ended: not to be kept alive
+                ins.append((node, saved, x._dtype, x._shape, None, 0))
             else:
-                ins.append((x._storage.node, save(x) if keeps[which] else None, x._dtype, x._shape, x._strides, x._offset))
+                node = x._storage.node
+                if node is not None and not (tracked >> which - 1 & 1 or node.tan):
+                    node = None
+                ins.append((node, save(x) if keeps[which] else None, x._dtype, x._shape, x._strides, x._offset))
         if len(outputs) == 1:
             (y,) = outputs
             if y._dtype.kind in "fc":
