@@ -76,7 +76,7 @@ def take_items(a: Any, index: Any, axis: int) -> Any:
             return _gather.take(a, index, axis)
         except IndexError:
             pass  # NumPy fails as well, in words that name the axis
-    if not a.flags.c_contiguous:  # np.take would copy all of it first
+    if not a.size or not a.flags.c_contiguous:  # np.take looks at no index where there is nothing to take, and copies other layouts whole
         return a[(slice(None),) * axis + (index,)]
     return np.asarray(np.take(a, index, axis))
 

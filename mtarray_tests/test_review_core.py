@@ -482,3 +482,14 @@ def test_odd_memory_in_assignments_and_indices(n: int) -> None:
             same(y, np.arange(float(n)))
         same(xp.asarray(source) + 0, np.arange(float(n)))
         same(xp.add(xp.zeros(n), source), np.arange(float(n)))
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_positions_are_checked_where_there_is_nothing_to_select(axis: int) -> None:
+    x = xp.zeros((2, 0, 3))
+    index = xp.asarray([3])
+    with pytest.raises(IndexError, match=f"axis {axis}"):
+        xp.take(x, index, axis=axis)
+    with pytest.raises(IndexError, match=f"axis {axis}"):
+        x[(slice(None),) * axis + (index,)]
+    assert xp.take(x, xp.asarray([1]), axis=axis).size == 0
