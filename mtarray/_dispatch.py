@@ -226,8 +226,6 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
     if operands is None:
         return NotImplemented
     (x, y), key = operands
-    if x._storage.node is not None or (y.__class__ is Array and y._storage.node is not None):
-        return _inplace_tracked(op, x, y, key)
     plan = op.plans.get(key)
     if plan is None:
         plan = op.plan(key)
@@ -236,6 +234,8 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
         check_strict(op, key)
     if not np.can_cast(plan.outs[0], x._dtype, "same_kind") or (strict and plan.outs[0] is not x._dtype):
         raise TypeError(f"{op.name} in place: the result has dtype {plan.outs[0]}, which cannot be written into an array of {x._dtype}")
+    if x._storage.node is not None or (y.__class__ is Array and y._storage.node is not None):
+        return _inplace_tracked(op, x, y)
     (a, b), _ = _inputs(op, [value(x), value(y) if y.__class__ is Array else y], plan)
     if b.shape != a.shape and _broadcast(op, [a.shape, b.shape]) != x._shape:
         raise ValueError(f"{op.name} in place: the result has shape {_broadcast(op, [a.shape, b.shape])}, the array {x._shape}")
@@ -260,11 +260,8 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
     return x
 
 
-def _inplace_tracked(op: Any, x: Array, y: Any, key: tuple[Any, ...]) -> Array:
+def _inplace_tracked(op: Any, x: Array, y: Any) -> Array:
     """`inplace` where the derivative tape must know: the result is made beside, and the window takes it over."""
-    plan = op.plans.get(key) or op.plan(key)
-    if not np.can_cast(plan.outs[0], x._dtype, "same_kind"):
-        raise TypeError(f"{op.name} in place: the result has dtype {plan.outs[0]}, which cannot be written into an array of {x._dtype}")
     storage = x._storage
     takes = x._whole >= 0 and storage.ties is not SHARED and not x._readonly
     sign = {"add": 1, "subtract": -1}.get(op.name)

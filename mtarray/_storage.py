@@ -41,7 +41,7 @@ class Storage:
 
 
 class Hold:
-    """The bytes [low, high) of a buffer as they are now. `at`: (buffer, bytes to subtract from an offset), which may change.
+    """The bytes [low, high) of a buffer as they are now. `at`: (buffer, bytes to subtract from an offset, whether it is a copy of our own).
 
     readers: the `ties` of storages that were put on the buffer to read it, and keep it from being written while they live.
     """
@@ -49,10 +49,14 @@ class Hold:
     __slots__ = ("at", "low", "high", "readers", "__weakref__")
 
     def __init__(self, buffer: Any, low: int, high: int) -> None:
-        self.at = (buffer, 0)
+        self.at = (buffer, 0, False)
         self.low = low
         self.high = high
         self.readers: list[weakref.ref[Holds]] = []
+
+    def detach(self) -> None:
+        """Keep a copy of the bytes instead of the buffer."""
+        self.at = (self.at[0].reshape(-1).view(np.uint8)[self.low : self.high].copy(), self.low, True)
 
     def is_read(self) -> bool:
         return any(r() is not None for r in self.readers)
@@ -139,16 +143,13 @@ def held(hold: Hold) -> Any:
     """(buffer, bytes to subtract from an offset) of what is held, and the ties of a storage to read it through if that buffer may still be
     another storage's, which then moves before it is written: another thread may write while this one reads."""
     with _lock:
-        buffer, shift = hold.at
-        if shift or buffer.dtype is _BYTES:
+        buffer, shift, own = hold.at
+        if own:
             return buffer, shift, None
         ties = Holds(True, hold)
         hold.readers = [r for r in hold.readers if r() is not None]
         hold.readers.append(weakref.ref(ties))
         return buffer, shift, ties
-
-
-_BYTES = np.dtype(np.uint8)
 
 
 def loosen(storage: Storage, low: int, high: int) -> None:
@@ -169,7 +170,7 @@ def loosen(storage: Storage, low: int, high: int) -> None:
             met = list(ties.meeting(low, high))
             if sum([h.high - h.low for h in met]) < storage.buffer.nbytes and not any(h.is_read() for h in met):
                 for hold in met:
-                    hold.at = (storage.buffer.reshape(-1).view(np.uint8)[hold.low : hold.high].copy(), hold.low)
+                    hold.detach()
                     ties.forget(hold)
                 return
         storage.buffer = copied(storage.buffer)

@@ -203,3 +203,32 @@ for _ in range(50):
     gradient(xp.asarray([1.0]))
 print(nodes())
 """
+
+
+def test_operands_of_bytes_are_held_through_second_derivatives(monkeypatch):
+    """A held window of a uint8 array is no copy of its own, though its buffer is one of bytes."""
+    monkeypatch.setattr(ad.tape, "SMALL", 0)
+    weights = xp.asarray([1, 2, 3, 4], dtype=xp.uint8)
+    y, pullback = ad.vjp(lambda x: ad.vjp(lambda v: v**3 * weights[1:3], x)[1](x)[0], xp.asarray([1.0, 2.0]))
+    weights[:] = 0
+    assert y.tolist() == [6.0, 72.0]
+    assert pullback(xp.ones(2))[0].tolist() == [18.0, 108.0]
+
+
+def test_in_place_state_kept_between_gradients_does_not_grow():
+    script = _STATE.replace('state["mean"] = 0.9 * state["mean"] + 0.1 * x', 'state["mean"][0] = 0.1 * x[0]')
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert after <= before + 3
+
+
+def test_strict_mode_holds_in_place_for_what_is_followed():
+    def f(x):
+        h = x * 1.0
+        h += xp.ones(2, dtype=xp.float64)
+        return xp.sum(h)
+
+    x = xp.asarray([1.0, 2.0], dtype=xp.float32)
+    assert xp.grad(f)(x).dtype == xp.float32
+    with xp.strict(), pytest.raises(TypeError, match="add in place"):
+        xp.grad(f)(x)

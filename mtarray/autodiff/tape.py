@@ -208,7 +208,7 @@ def save(x: Array) -> Any:
     low, high = (x._offset + low) * n, (x._offset + high + 1) * n
     if high - low <= SMALL or ties is SHARED:
         hold = Hold(storage.buffer, low, high)
-        hold.at = (storage.buffer.reshape(-1).view(np.uint8)[low:high].copy(), low)
+        hold.detach()
         return hold
     return keep(storage, low, high)
 
@@ -342,7 +342,7 @@ def record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static:
         if x.__class__ is Array:
             node = x._storage.node
             if node is not None:
-                m = node.mask & active
+                m = node.mask & active  # `_bits`, written out
                 if m and node.order < _oldest:
                     m &= IMPERATIVE
                 if m:
@@ -444,10 +444,16 @@ def _finish(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static
         watch(op, inputs, outputs)
 
 
+def _bits(node: Node, active: int) -> int:
+    """Those of the differentiations `active` that a content depends on; bits left over from what has ended do not count."""
+    bits = node.mask & active
+    return bits & IMPERATIVE if node.order < _oldest else bits
+
+
 def record_copy(x: Array, out: Array) -> None:
     """Name `out`, which has the elements of `x` by value."""
     node = x._storage.node
-    mask = node.mask & local.active
+    mask = _bits(node, local.active)
     storage = out._storage
     if mask:
         storage.node = Node(COPY, mask, None, storage.buffer.shape, out._dtype, (edge_of(x, False),))
@@ -462,7 +468,7 @@ def record_selection(x: Array, out: Array, key: tuple[Any, ...]) -> None:
     if out._dtype.kind not in "fc":
         return
     node = x._storage.node
-    mask = node.mask & local.active
+    mask = _bits(node, local.active)
     key = constant_key(key)
     if mask:
         storage = out._storage
@@ -486,8 +492,8 @@ def written(x: Array, item: Array | None, key: Any, add: bool) -> None:
     storage, active = x._storage, local.active
     before = storage.node
     vn = item._storage.node if item is not None else None
-    given = vn.mask & active if vn is not None else 0
-    had = before.mask if before is not None else 0
+    given = _bits(vn, active) if vn is not None else 0
+    had = _bits(before, -1) if before is not None else 0
     relabel = before is not None and before.op is LEAF and not active & IMPERATIVE
     if relabel:
         had &= ~IMPERATIVE  # an update of a leaf in no_grad: it stays a leaf
@@ -500,7 +506,8 @@ def written(x: Array, item: Array | None, key: Any, add: bool) -> None:
         static = (x._dtype, x._shape, x._strides, x._offset, key, add)
         ins: tuple[Any, ...] = ()
         if had | given:
-            ins = ((before, None, dtype, shape, None, 0), edge_of(item, False) if item is not None else None)
+            former = before if had or (before is not None and before.tan) else None
+            ins = ((former, None, dtype, shape, None, 0), edge_of(item, False) if item is not None else None)
         node = Node(WRITE, had | given, static, shape, dtype, ins)
     if tangents:
         from .forward import push_write

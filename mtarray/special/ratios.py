@@ -109,11 +109,6 @@ def betainc_of(a, b, x, upper):
 
 
 @special(derivative=(lambda a, b: _by_first(a, b), lambda a, b: _by_first(b, a)))
-def _log_beta(a, b):
-    h, l = lbeta_parts(a, b)
-    return h + l
-
-
 def _by_first(a, b):
     return digamma(a) - digamma(a + b)
 

@@ -130,22 +130,6 @@ fmaximum = _mm("maximum")
 fminimum = _mm("minimum")
 
 
-@intrinsic
-def asf4(tyctx, x):
-    def cg(ctx, b, sig, a):
-        return b.bitcast(a[0], ir.FloatType())
-
-    return types.float32(types.int32), cg
-
-
-@intrinsic
-def asi4(tyctx, x):
-    def cg(ctx, b, sig, a):
-        return b.bitcast(a[0], ir.IntType(32))
-
-    return types.int32(types.float32), cg
-
-
 def _tr(N, bits):
     """in-register N x N transpose of `bits`-wide elements: dst[r][c] = src[c][r]; strides in bytes"""
 
@@ -218,7 +202,6 @@ def _scan(N, T, add="fadd"):
 
 
 scan_f4 = _scan(16, "f4")
-scan8_f4 = _scan(8, "f4")
 scan_f8 = _scan(8, "f8")
 scan_i8 = _scan(8, "i8")
 
