@@ -28,7 +28,8 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "declarations": ("_signatures", "_ops"),
     "sections": (),
     "package": ("",),
-    "programs": ("examples",),
+    "networks": ("nn", "data"),
+    "programs": ("examples", "_cli", "_lens"),
 }
 
 
