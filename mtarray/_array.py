@@ -341,6 +341,8 @@ class Array(NumPyMethods):
         return self
 
     def __reduce__(self) -> Any:
+        if self._storage.node is not None and imperative().is_leaf(self):
+            return imperative().unpickled, (np.ascontiguousarray(value(self)).reshape(self._shape),)
         return from_owned, (np.ascontiguousarray(leave(self, "pickle")).reshape(self._shape),)
 
     def __reduce_ex__(self, protocol: Any) -> Any:

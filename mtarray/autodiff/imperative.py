@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, fresh
+from .._array import Array, fresh, from_owned
 from . import tape
 from .sweep import settled, sweep
 from .tape import IMPERATIVE, LEAF, Node, copy, local, recording, snapshot, view_on
@@ -116,6 +116,19 @@ def deepcopied(x: Array) -> Array:
     if x._storage.node.op is not LEAF:
         return x.copy()
     out = snapshot(x).copy()
+    set_requires_grad(out, True)
+    return out
+
+
+def is_leaf(x: Array) -> bool:
+    """Whether `x` requires a gradient of its own, and nothing else is following it."""
+    node = x._storage.node
+    return node.op is LEAF and not (node.mask & ~IMPERATIVE and tape.is_tracked(node)) and not node.tan
+
+
+def unpickled(array: Any) -> Array:
+    """An array that requires a gradient, as it was pickled."""
+    out = from_owned(array)
     set_requires_grad(out, True)
     return out
 

@@ -108,7 +108,7 @@ class _Arguments:
             if not -len(args) <= i < len(args):
                 raise ValueError(f"{where}: argnums={argnums}, but the function was called with {len(args)} positional arguments")
         chosen = [args[i] for i in numbers]
-        leaves, self.build = flatten(chosen[0] if self.single else tuple(chosen))
+        leaves, self.build = flatten(chosen[0] if self.single else tuple(chosen), constants=True)
         self.xs = [_operand(x, where) for x in leaves]
         watched, self.nodes = watch_values(self.xs, T)
         new = self.build(watched)
@@ -245,7 +245,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise TypeError("jvp: primals and tangents must be tuples, one entry for each argument of the function")
     T = Transform()
-    leaves, build = flatten(tuple(primals))
+    leaves, build = flatten(tuple(primals), constants=True)
     ts, _ = flatten(tuple(tangents))
     if len(ts) != len(leaves):
         raise ValueError(f"jvp: {len(leaves)} primals and {len(ts)} tangents")

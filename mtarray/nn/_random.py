@@ -1,0 +1,56 @@
+"""The generator of layers: initial values, and what dropout leaves out. One for all threads, until one replays a run of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..random import Generator
+
+
+class _Local(threading.local):
+    replayed: Generator | None = None
+
+
+_common = Generator()
+_local = _Local()
+
+
+def default_generator() -> Generator:
+    """The generator that layers and `nn.init` draw from unless they are given one. Its `state` may be kept and set again.
+
+    >>> from mtarray import nn
+    >>> state = nn.default_generator().state
+    >>> x = nn.default_generator().random()
+    >>> nn.default_generator().state = state
+    >>> x == nn.default_generator().random()
+    True
+    """
+    return _local.replayed or _common
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the generator of layers anew from a seed, a non-negative integer; returns it.
+
+    >>> from mtarray import nn
+    >>> a = nn.Linear(2, 3) if nn.manual_seed(0) else None
+    >>> b = nn.Linear(2, 3) if nn.manual_seed(0) else None
+    >>> bool((a.weight == b.weight).all())
+    True
+    """
+    generator = default_generator()
+    generator.state = Generator(seed).state
+    return generator
+
+
+@contextmanager
+def replaying(state: dict[str, object]) -> Iterator[None]:
+    """A context in which this thread draws what the default generator would have given from `state` on, and other threads go on."""
+    before = _local.replayed
+    _local.replayed = Generator(0)
+    _local.replayed.state = state
+    try:
+        yield
+    finally:
+        _local.replayed = before
