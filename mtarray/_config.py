@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any
 
-KERNEL_MODES = ("auto", "numba", "python")
+KERNEL_MODES = ("auto", "numba", "prange", "python")
 
 
 class _Scope:
@@ -33,9 +33,9 @@ class Config:
     pool_limit: bytes of freed memory kept for reuse (default: an eighth of the container's memory).
     cache_dir: folder of compiled kernels.
     deterministic: run BLAS and LAPACK on one thread, so that their results do not depend on `threads`; our own kernels never do.
-    kernels: "auto" (NumPy's loops for small arrays, compiled kernels for large ones), "numba" (compiled kernels at every size) or
-        "python" (the scalar functions as they stand, uncompiled: to read and to debug). The environment variable MTARRAY_KERNELS sets it
-        at the start.
+    kernels: "auto" (NumPy's loops for small arrays, compiled kernels for large ones), "numba" (compiled kernels at every size), "prange"
+        (elementwise functions, reductions and matrix products as plain parallel loops: the form to read, slower) or "python" (the scalar
+        functions as they stand, uncompiled: to debug). The environment variable MTARRAY_KERNELS sets it at the start.
 
     Set an attribute, or call it: `config(deterministic=True)` sets, and as a context manager restores on leaving.
 

@@ -102,7 +102,8 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
     return arrays[0] if op.nout == 1 else arrays
 
 
-_NUMPY, _PYTHON, _EMPTY = "numpy", "python", "empty"  # what serves a layout that no kernel does
+_NUMPY, _READABLE, _EMPTY = "numpy", "readable", "empty"  # what serves a layout that no kernel does
+_TO_READ = ("python", "prange")  # kernel modes in which the scalar function itself serves
 _LAYOUTS = 4096  # layouts that a plan remembers
 
 
@@ -124,8 +125,8 @@ def _general(op: Any, plan: Any, xs: list[Any]) -> Any:
     ins = [value(x) if x.__class__ is Array else x for x in xs]
     if launch is _EMPTY:
         return [np.empty(_broadcast(op, [a.shape for a in ins]), d) for d in plan.outs]
-    if launch is _PYTHON and fits:
-        return _run_python(op, plan, ins, _broadcast(op, [a.shape for a in ins]))
+    if launch is _READABLE and fits:
+        return _run_readable(op, plan, ins, _broadcast(op, [a.shape for a in ins]))
     results = run_quietly(plan.twin, *[_cast(a, d) for a, d in zip(ins, plan.ins)] if fits else ins)
     return [_settle(r, d, ins) for r, d in zip((results,) if op.nout == 1 else results, plan.outs)]
 
@@ -138,19 +139,23 @@ def _choose(op: Any, plan: Any, xs: list[Any]) -> Any:
         return _NUMPY
     if 0 in shape:
         return _EMPTY
-    if config._values["kernels"] == "python":
-        return _PYTHON
+    if config._values["kernels"] in _TO_READ:
+        return _READABLE
     dtypes = [x._dtype if x.__class__ is Array else d for x, d in zip(xs, plan.ins)]
     strides = [tuple([s * d.itemsize for s in _strides.broadcast(w[0], w[1], shape)]) for w, d in zip(windows, dtypes)]
     return plan.fresh(op, shape, _dense_order(shape, windows), dtypes, strides)
 
 
-def _run_python(op: Any, plan: Any, ins: list[Any], shape: Any) -> list[Any]:
-    """The results of the uncompiled scalar function."""
+def _run_readable(op: Any, plan: Any, ins: list[Any], shape: Any) -> list[Any]:
+    """The results of the scalar function, uncompiled or (kernel mode "prange") in a plain parallel loop."""
     from ._kernels.cpu.elementwise import run_python
 
     outs = [np.empty(shape, d) for d in plan.outs]
-    run_quietly(run_python, op.scalar, tuple(outs), tuple([np.broadcast_to(_cast(a, d), shape) for a, d in zip(ins, plan.ins)]))
+    operands = tuple([np.broadcast_to(_cast(a, d), shape) for a, d in zip(ins, plan.ins)])
+    if config._values["kernels"] == "prange":
+        run_quietly(plan.loops, op, tuple(outs), operands)
+    else:
+        run_quietly(run_python, op.scalar, tuple(outs), operands)
     return outs
 
 
@@ -253,8 +258,8 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
         if np.may_share_memory(target, b) and not _same_window(target, b):
             b = b.copy()
         b = np.broadcast_to(b, target.shape)
-        if config._values["kernels"] == "python":
-            run_quietly(np.copyto, target, _run_python(op, plan, [a, b], target.shape)[0], casting="same_kind")
+        if config._values["kernels"] in _TO_READ:
+            run_quietly(np.copyto, target, _run_readable(op, plan, [a, b], target.shape)[0], casting="same_kind")
         else:
             plan.into(op, target, b)
     return x

@@ -128,6 +128,10 @@ def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None
         kept = tuple([1 if i in along else n for i, n in enumerate(shape)]) if keepdims else None
         if mode == "python":
             folded = run_quietly(kernels.reduce_python, op.scalar, a, along, accumulate, result or accumulate, op.identity)
+        elif mode == "prange":
+            from ._kernels.cpu import readable
+
+            folded = run_quietly(readable.fold, op.scalar, a, along, accumulate, result or accumulate, op.identity)
         else:
             launch = kernels.prepare(op.scalar, a, along, accumulate, result or accumulate, op.identity)
             folded = run_quietly(launch, a)

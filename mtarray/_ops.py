@@ -141,6 +141,17 @@ class Plan:
                 raise self._refusal(op, error) from error
             raise
 
+    def loops(self, op: Elementwise, outs: tuple[Any, ...], ins: tuple[Any, ...]) -> None:
+        """Fill the results of kernel mode "prange", from operands of one shape."""
+        from ._kernels.cpu import readable
+
+        try:
+            readable.run_map(op.scalar, outs, ins)
+        except Exception as error:
+            if type(error).__module__.startswith("numba"):
+                raise self._refusal(op, error) from error
+            raise
+
     def _ready(self, op: Elementwise) -> Any:
         if self.kernel is None:
             from ._kernels.cpu import elementwise as kernels

@@ -38,6 +38,10 @@ def product(x1: Any, x2: Any) -> Any:
     mode = config._values["kernels"]
     if mode == "auto" and x1.size * x2.size < SMALL:
         return np.matmul(x1, x2)
+    if mode == "prange":
+        from .._kernels.cpu import readable
+
+        return readable.product(x1, x2)
     matrices = x1.ndim <= 2 and x2.ndim <= 2
     rows = 1 if x1.ndim == 1 else x1.shape[-2]
     columns = 1 if x2.ndim == 1 else x2.shape[-1]

@@ -21,6 +21,7 @@ import sysconfig
 import threading
 import time
 
+import numba
 import numpy as np
 from numba import config
 
@@ -81,6 +82,7 @@ _team = None
 _active = []  # one entry for every call that is in Numba's layer (append and pop are atomic)
 _forking = 0
 _forked = False
+_numba = None  # threads of Numba's layer as `numba_layer` found them; None: not asked yet
 
 
 # --- addresses -------------------------------------------------------------------------------------------------------------
@@ -320,6 +322,37 @@ def _run_team(threads, fn, n, chunk, words):
         # Helpers that did not start have nothing left to do.
         if not helper.cancel():
             helper.result()
+
+
+def numba_layer():
+    """Threads of Numba's own layer, which is started; 0 where it has none for code that threads call and that forks."""
+    global _numba
+    if _forked:
+        return 0
+    if _numba is None:
+        with _lock:
+            if _numba is None:
+                _numba = _widest or _numba_threads()
+    return _numba
+
+
+def run_loops(compiled, *operands):
+    """Call a function of Numba's `prange` loops: `compiled(True)`, on at most our number of threads, or `compiled(False)` on one."""
+    widest = numba_layer()
+    if widest:
+        function = compiled(True)
+        _active.append(None)
+        try:
+            if not _forking:
+                before = numba.get_num_threads()
+                numba.set_num_threads(min(get_num_threads(), widest))
+                try:
+                    return function(*operands)
+                finally:
+                    numba.set_num_threads(before)
+        finally:
+            _active.pop()
+    return compiled(False)(*operands)
 
 
 # --- fork ------------------------------------------------------------------------------------------------------------------

@@ -60,9 +60,9 @@ def _words_at(key, counter, block, retry):
 
 
 def set_mode(mode):
-    """Tiers: "auto", "numba" (kernels at every size) or "python" (nothing compiled). The numbers are the same."""
+    """Tiers: "auto", "numba" (kernels at every size), "prange" (as "auto") or "python" (nothing compiled). The numbers are the same."""
     global SMALL
-    SMALL = {"auto": 2048, "numba": -1, "python": 1 << 63}[mode]
+    SMALL = {"auto": 2048, "numba": -1, "prange": 2048, "python": 1 << 63}[mode]
 
 
 def _kernel(kind, name, dtype, n):
