@@ -391,6 +391,7 @@ newaxis = None
 
 if _typing.TYPE_CHECKING:
     from . import autodiff as autodiff
+    from . import convolution as convolution
     from . import data as data
     from . import nn as nn
     from . import special as special
@@ -400,7 +401,7 @@ else:
 
     def __getattr__(name):
         # Imported when first asked for: together they would be a fifth of the import's time.
-        if name in ("autodiff", "data", "nn", "special"):
+        if name in ("autodiff", "convolution", "data", "nn", "special"):
             return _importlib.import_module(f"mtarray.{name}")
         if name in ("grad", "value_and_grad"):
             return getattr(_importlib.import_module("mtarray.autodiff"), name)

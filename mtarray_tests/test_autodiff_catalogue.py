@@ -238,7 +238,13 @@ REASONS = {
 }  # fmt: skip
 NONE = {name: reason for reason, names in REASONS.items() for name in names.split()}
 REFUSING: dict[str, Function] = {"distinct": lambda x: xp.unique_values(x)}
-ELSEWHERE = ("mtarray.linalg", "mtarray.fft", "mtarray.special", "mtarray.random")  # sections with tables of their own
+ELSEWHERE = (
+    "mtarray.linalg",
+    "mtarray.fft",
+    "mtarray.special",
+    "mtarray.random",
+    "mtarray.convolution",
+)  # sections with tables of their own
 
 
 def public() -> set[str]:

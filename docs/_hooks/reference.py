@@ -40,10 +40,12 @@ TITLES = {
     "fft": "mtarray.fft",
     "random": "mtarray.random",
     "special": "mtarray.special",
+    "convolution": "mtarray.convolution",
     "autodiff": "mtarray.autodiff",
     "numpy_names": "NumPy names beyond the standard",
 }
-NAMESPACES = [name for name in ("linalg", "fft", "random", "special", "autodiff") if inspect.ismodule(getattr(mtarray, name, None))]
+SECTIONS = ("linalg", "fft", "random", "special", "convolution", "autodiff")
+NAMESPACES = [name for name in SECTIONS if inspect.ismodule(getattr(mtarray, name, None))]
 
 
 def _public(module: ModuleType) -> list[str]:

@@ -1,0 +1,132 @@
+"""The engine ops of convolution and pooling, each with its derivative in terms of the others.
+
+Between the images x, the weights w and the outputs u of a convolution stands one form that is linear in each of the three: the sum of
+x * w * u over all pairs of an output and an input that it meets. Its derivative by u is the convolution, by x the transposed one, by w
+what trains the weights; so these three ops are one another's derivatives, to any order. A gather and its adjoint are the derivatives of
+pooling by the largest.
+
+Images are (images, channels, height, width), weights (filters, channels of a group, height, width), of one dtype; the callers have checked
+everything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._array import Array
+from .._config import config
+from .._ops import engine
+from ..elementwise import conj
+from ..statistical import sum as _sum
+from . import _plain
+from ._plain import Geometry, Spans
+
+# Multiply-adds below which nobody waits for a compiler: NumPy is done in some tens of microseconds.
+_SMALL = 1 << 14
+_POOLED = 1 << 12  # elements of the result of a pooling
+
+
+def _kernels(work: int, dtype: Any, limit: int) -> bool:
+    """Whether a kernel serves."""
+    mode = config._values["kernels"]
+    return mode != "python" and dtype.kind == "f" and (work >= limit or mode == "numba") and work > 0
+
+
+def _conj(x: Array) -> Array:
+    return conj(x) if x._dtype.kind == "c" else x
+
+
+def _by_x(g: Array, w: Array, geometry: Geometry, shape: tuple[int, ...]) -> Array:
+    made: Array = convolved_back(g, _conj(w), geometry=geometry, size=shape[2:])
+    return made
+
+
+def _by_w(g: Array, x: Array, geometry: Geometry, shape: tuple[int, ...]) -> Array:
+    made: Array = correlated(_conj(x), g, geometry=geometry, kernel=shape[2:])
+    return made
+
+
+@engine(vjp=(_by_x, _by_w), linear="each")
+def convolved(x: Any, w: Any, *, geometry: Geometry, out: tuple[int, int]) -> Any:
+    """Convolution (without reversing the weights): each output the sum of the inputs that it meets, times their weights."""
+    return _plain.convolved(x, w, None, geometry, out)
+
+
+@engine(vjp=(_by_x, _by_w, lambda g: _sum(g, axis=(0, 2, 3))))
+def convolved_with_bias(x: Any, w: Any, bias: Any, *, geometry: Geometry, out: tuple[int, int]) -> Any:
+    """`convolved`, and a number added to all outputs of a filter: in one pass, since another through memory would cost as much."""
+    return _plain.convolved(x, w, bias, geometry, out)
+
+
+def _back_by_x(g: Array, w: Array, geometry: Geometry, shape: tuple[int, ...]) -> Array:
+    made: Array = convolved(g, _conj(w), geometry=geometry, out=shape[2:])
+    return made
+
+
+def _back_by_w(g: Array, x: Array, geometry: Geometry, shape: tuple[int, ...]) -> Array:
+    made: Array = correlated(g, _conj(x), geometry=geometry, kernel=shape[2:])
+    return made
+
+
+@engine(vjp=(_back_by_x, _back_by_w), linear="each")
+def convolved_back(x: Any, w: Any, *, geometry: Geometry, size: tuple[int, int]) -> Any:
+    """The transposed convolution: each element of x, times the weights, added to the `size` places that `convolved` makes it of."""
+    return _plain.convolved_back(x, w, geometry, size)
+
+
+def _correlated_by_x(g: Array, u: Array, geometry: Geometry, shape: tuple[int, ...]) -> Array:
+    made: Array = convolved_back(_conj(u), g, geometry=geometry, size=shape[2:])
+    return made
+
+
+def _correlated_by_u(g: Array, x: Array, geometry: Geometry, shape: tuple[int, ...]) -> Array:
+    made: Array = convolved(_conj(x), g, geometry=geometry, out=shape[2:])
+    return made
+
+
+@engine(vjp=(_correlated_by_x, _correlated_by_u), linear="each")
+def correlated(x: Any, u: Any, *, geometry: Geometry, kernel: tuple[int, int]) -> Any:
+    """For each weight the sum of the products of all pairs of an input in x and an output in u between which it stands."""
+    return _plain.correlated(x, u, geometry, kernel)
+
+
+# ---------------------------------------------------------------------- pooling
+
+
+def _pooled_by_x(g: Any, y: Any, shape: tuple[int, ...]) -> Any:
+    if g[0] is None:
+        return None
+    made: Array = put_back(g[0], y[1], size=shape[2:])
+    return made
+
+
+@engine(vjp=_pooled_by_x)
+def max_pooled(x: Any, *, rows: Spans, columns: Spans) -> Any:
+    """The largest element of each window, the last NaN if there is one, and its position in the plane."""
+    # Positions are read again for the derivative: 4 bytes where they suffice.
+    places = np.dtype(np.int32 if x.shape[2] * x.shape[3] < 1 << 31 else np.int64)
+    return _plain.largest(x, rows, columns, places)
+
+
+def _picked_by_x(g: Array, places: Array, shape: tuple[int, ...]) -> Array:
+    made: Array = put_back(g, places, size=shape[2:])
+    return made
+
+
+def _put_back_by_x(g: Array, places: Array) -> Array:
+    made: Array = picked(g, places)
+    return made
+
+
+@engine(vjp=(_picked_by_x, 0), linear="all")
+def picked(x: Any, places: Any) -> Any:
+    """The elements of each plane at positions of the flattened plane."""
+    return _plain.picked(x, places)
+
+
+@engine(vjp=(_put_back_by_x, 0), linear="all")
+def put_back(x: Any, places: Any, *, size: tuple[int, int]) -> Any:
+    """Planes of zeros with the elements of x added at their positions: the adjoint of `picked`."""
+    return _plain.put_back(x, places, size)
