@@ -1,22 +1,115 @@
-"""Sums of exponentials in logarithms: compositions of the array functions."""
+"""Softmax and sums of exponentials in logarithms.
+
+Softmax of real numbers is an op with a kernel by rows, since everybody's networks end in one; the rest is composed of array functions.
+"""
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, prod
 from typing import Any
 
+import numpy as np
+
 from .._array import Array
+from .._config import config
 from .._dtypes import COMPLEX, FLOATING, float_of
 from .._operands import lift
+from .._ops import engine
+from .._strides import axes_of, inverse_permutation
 from ..creation import astype, broadcast_arrays
 from ..elementwise import abs as _abs
 from ..elementwise import exp, isfinite, log, log1p, real, sign
-from ..manipulation import squeeze
+from ..manipulation import permute_dims, reshape, squeeze
 from ..searching import where
 from ..statistical import max as _max
 from ..statistical import sum as _sum
 
 Axis = int | tuple[int, ...] | None
+
+# Elements from which the kernel serves. It is the faster one for any number; so few should not wait for it to be compiled.
+_FEW = 1 << 9
+# A row is one thread's: so long ones, where there are not several, are better off with the ops that share them out.
+_LONG, _SEVERAL = 1 << 16, 8
+
+
+# ---------------------------------------------------------------------- the ops: along rows of `n` elements
+
+
+def _rows(name: str, n: int, *xs: Any) -> Any:
+    mode = config._values["kernels"]
+    xs = tuple([np.ascontiguousarray(x) for x in xs])
+    from .._kernels.cpu import softmax as kernels
+
+    if mode == "python" or (mode == "auto" and xs[0].size < _FEW):
+        return kernels.rows_numpy(name, n, *xs)
+    return kernels.rows(name, n, *xs)
+
+
+@engine(vjp=lambda g, y, n: softmax_back(g, y, n=n))
+def softmax_rows(x: Any, *, n: int) -> Any:
+    """Softmax of every n elements."""
+    return _rows("softmax", n, x)
+
+
+@engine(vjp=(lambda g, y_, n: softmax_back(g, y_, n=n), lambda g, x, y_, n: _softmax_back_by_y(g, x, y_, n)))
+def softmax_back(x: Any, y: Any, *, n: int) -> Any:
+    """y * (x - the sum of x y): the cotangent of softmax's operand from that of its result y."""
+    return _rows("softmax_back", n, x, y)
+
+
+def _softmax_back_by_y(g: Array, x: Array, y: Array, n: int) -> Array:
+    shape = x.shape
+    g, x, y = (reshape(a, (-1, n)) for a in (g, x, y))
+    return reshape(g * (x - _sum(x * y, axis=1, keepdims=True)) - x * _sum(g * y, axis=1, keepdims=True), shape)
+
+
+@engine(vjp=lambda g, y, n: log_softmax_back(g, y, n=n))
+def log_softmax_rows(x: Any, *, n: int) -> Any:
+    """Logarithm of the softmax of every n elements."""
+    return _rows("log_softmax", n, x)
+
+
+@engine(vjp=(lambda g, y_, n: _log_softmax_back_by_x(g, y_, n), lambda g, x, y_, n: _log_softmax_back_by_y(g, x, y_, n)))
+def log_softmax_back(x: Any, y: Any, *, n: int) -> Any:
+    """x - exp(y) * the sum of x: the cotangent of log_softmax's operand from that of its result y."""
+    return _rows("log_softmax_back", n, x, y)
+
+
+def _log_softmax_back_by_x(g: Array, y: Array, n: int) -> Array:
+    shape = g.shape
+    g, y = (reshape(a, (-1, n)) for a in (g, y))
+    return reshape(g - _sum(g * exp(y), axis=1, keepdims=True), shape)
+
+
+def _log_softmax_back_by_y(g: Array, x: Array, y: Array, n: int) -> Array:
+    shape = g.shape
+    g, x, y = (reshape(a, (-1, n)) for a in (g, x, y))
+    return reshape(-g * exp(y) * _sum(x, axis=1, keepdims=True), shape)
+
+
+def _by_rows(op: Any, x: Array, axis: Axis) -> Array | None:
+    """The op along `axis`, brought to the end where it is not there; None where the composition serves."""
+    shape = x._shape
+    ndim = len(shape)
+    if x._dtype.kind != "f" or not shape or 0 in shape:
+        return None
+    if axis == -1 or axis == ndim - 1:
+        n, order = shape[-1], None
+    else:
+        axes = sorted(axes_of(axis, ndim))
+        if not axes:
+            return None
+        n = prod([shape[a] for a in axes])
+        order = None if axes == list(range(ndim - len(axes), ndim)) else [a for a in range(ndim) if a not in axes] + axes
+    if n > _LONG and prod(shape) < n * _SEVERAL:
+        return None
+    if order is None:
+        y: Array = op(x, n=n)
+        return y
+    return permute_dims(op(permute_dims(x, tuple(order)), n=n), inverse_permutation(tuple(order)))
+
+
+# ---------------------------------------------------------------------- the functions
 
 
 def _floating(x: Any, where: str) -> Array:
@@ -40,6 +133,9 @@ def softmax(x: Any, axis: Axis = None) -> Array:
     Array([0.5, 0.5, 0. ], shape=(3,), dtype=float64, device='cpu')
     """
     x = _floating(x, "softmax")
+    y = _by_rows(softmax_rows, x, axis)
+    if y is not None:
+        return y
     e = exp(x - _max(real(x) if x.dtype in COMPLEX else x, axis=axis, keepdims=True))
     return e / _sum(e, axis=axis, keepdims=True)
 
@@ -54,6 +150,9 @@ def log_softmax(x: Any, axis: Axis = None) -> Array:
     Array([    0., -1000.], shape=(2,), dtype=float64, device='cpu')
     """
     x = _floating(x, "log_softmax")
+    y = _by_rows(log_softmax_rows, x, axis)
+    if y is not None:
+        return y
     shifted = x - _shift(x, axis)
     return shifted - log(_sum(exp(shifted), axis=axis, keepdims=True))
 
