@@ -41,10 +41,11 @@ TITLES = {
     "random": "mtarray.random",
     "special": "mtarray.special",
     "convolution": "mtarray.convolution",
+    "normalization": "mtarray.normalization",
     "autodiff": "mtarray.autodiff",
     "numpy_names": "NumPy names beyond the standard",
 }
-SECTIONS = ("linalg", "fft", "random", "special", "convolution", "autodiff")
+SECTIONS = ("linalg", "fft", "random", "special", "convolution", "normalization", "autodiff")
 NAMESPACES = [name for name in SECTIONS if inspect.ismodule(getattr(mtarray, name, None))]
 
 

@@ -50,9 +50,7 @@ def rows(name, n, x, y=None):
     """
     out = pool.empty(x.shape, x.dtype)
     count = x.size // n
-    run(
-        _kernel(name, x.dtype), count, rowwise.chunk(count, n, _CHUNK), n, address(x), 0 if y is None else address(y), address(out)
-    )
+    run(_kernel(name, x.dtype), count, rowwise.chunk(count, n, _CHUNK), n, address(x), 0 if y is None else address(y), address(out))
     return out
 
 
