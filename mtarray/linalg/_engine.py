@@ -15,8 +15,8 @@ from .._ops import engine
 from .._products import BLAS, SMALL
 from . import _derivatives as rules
 
-# Elements of a stack of matrices above which it is worth more than one thread.
-_STACK = 1 << 11
+# Elements of a stack of matrices, and of one matrix that is factored, above which it is worth more than one thread.
+_STACK, _MATRIX = 1 << 11, 1 << 14
 
 
 def _threads() -> Any:
@@ -30,6 +30,10 @@ def _threads() -> Any:
 
 def _large(x: Any) -> bool:
     return x.ndim > 2 and x.size >= _STACK and config.kernels != "python"
+
+
+def _factored(x: Any) -> bool:
+    return x.size >= (_MATRIX if x.ndim == 2 else _STACK) and config.kernels != "python"
 
 
 @engine(vjp=(rules.product_by_x1, rules.product_by_x2), linear="each")
@@ -77,7 +81,7 @@ def _dense(x: Any) -> bool:
 def inverse(x: Any) -> Any:
     """Inverses of square matrices."""
     with _threads():
-        if _large(x):
+        if _factored(x):
             from .._kernels.cpu import lapack
 
             return lapack.inv(x)
@@ -121,7 +125,7 @@ def _by_singular_values(x: Any) -> Any:
 def solution(x1: Any, x2: Any) -> Any:
     """X of x1 @ X = x2 for stacks of matrices."""
     with _threads():
-        if _large(x1):
+        if _factored(x1):
             from .._kernels.cpu import lapack
 
             return lapack.solve(x1, x2)
@@ -132,7 +136,7 @@ def solution(x1: Any, x2: Any) -> Any:
 def cholesky_factor(x: Any) -> Any:
     """Lower triangular L with x = L @ L^H, from the lower triangle of x."""
     with _threads():
-        if _large(x):
+        if _factored(x):
             from .._kernels.cpu import lapack
 
             return lapack.cholesky(x)

@@ -4,7 +4,7 @@
 
 The plain triple loop is slow because every multiplication waits for memory. Four ideas bring it near the speed of the registers:
 
-1. **A tile of C in registers.** `tile` keeps MR = 8 rows by 2 vectors of C in 16 registers and adds to it, for each p, the 8 numbers
+1. **A tile of C in registers.** `tiles.py` keeps MR = 8 rows by 2 vectors of C in 16 registers and adds to it, for each p, the 8 numbers
    A[i..i+8, p] times the 2 vectors B[p, j..]: 16 multiply-adds for 10 loads. So many independent sums also hide the latency of a
    multiply-add (4 cycles, two started in each).
 2. **Packing.** The numbers that a tile reads are copied first, in the order in which they are read: A in strips of MR rows, B in
@@ -26,11 +26,10 @@ import functools
 import numpy as np
 
 from .. import build
-from . import pool, simd, stacks
+from . import pool, simd, stacks, tiles
 from .driver import address, run
 
-# 6 rows where the vectors are AVX2's: 12 sums and what is multiplied fill its 16 registers, 8 rows the 32 of AVX-512.
-MR = 8 if simd.BYTES == 64 else 6
+MR = tiles.ROWS
 KC = 192
 # memory type -> (its pointer in kernels, code of the lanes it is computed in, what is stored of a sum)
 KINDS = {
@@ -47,22 +46,9 @@ ALIAS = {"uint64": "int64", "uint32": "int32", "uint16": "int16", "uint8": "int8
 SCALAR = {"f4": "np.float32", "f8": "np.float64", "i2": "np.int16", "i4": "np.int32", "i8": "np.int64"}
 
 
-def _tile():
-    """Source of `tile`: C's MR x 2 vectors in as many variables, one multiply-add each per step of p."""
-    rows = range(MR)
-    lines = ["    " + " = ".join(f"c{i}0 = c{i}1" for i in rows) + " = fill(zero)"]
-    lines += ["    for p in range(k):", "        b0 = load(b)", "        b1 = load(b + V)"]
-    lines += [f"        x = splat(a + {i} * S); c{i}0 = fma(x, b0, c{i}0); c{i}1 = fma(x, b1, c{i}1)" for i in rows]
-    lines += [f"        a += {MR} * S", "        b += 2 * V"]
-    lines += ["    if first:"]
-    lines += [f"        store(c, c{i}0); store(c + V, c{i}1); c += ldc" for i in rows]
-    lines += ["    else:"]
-    lines += [f"        store(c, add(load(c), c{i}0)); store(c + V, add(load(c + V), c{i}1)); c += ldc" for i in rows]
-    return "\n".join(lines)
-
-
 _HELPERS = '''
-from mtarray._kernels.cpu.simd import load_{T} as load, splat_{T} as splat, fill_{T} as fill
+from mtarray._kernels.cpu.simd import load_{T} as load
+from mtarray._kernels.cpu.tiles import tile_{T}
 S = {size}          # bytes of an element in the tile
 V = {vector}        # bytes of a vector
 NR = 2 * V // S     # columns of a tile
@@ -74,8 +60,7 @@ zero = {scalar}(0)
 
 @njit("void(int64,int64,int64,int64,int64,boolean)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def tile(a, b, k, c, ldc, first):
-    """C tile (rows `ldc` bytes apart) = (`first`) or += strip of A (k x MR) times strip of B (k x NR)."""
-{tile}
+    tile_{T}(a, b, k, c, ldc, first)
 
 
 @njit("void(int64,int64,int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -166,7 +151,7 @@ def _kernel(kind):
     size = int(lanes[1])
     words = {
         "M": pointer, "T": lanes, "size": size, "msize": int(pointer[1]), "vector": simd.BYTES, "MR": MR, "KC": KC,
-        "scalar": SCALAR[lanes], "same": pointer == lanes, "stored": stored.format("x"), "tile": _tile(),
+        "scalar": SCALAR[lanes], "same": pointer == lanes, "stored": stored.format("x"),
         "blocked": pointer == lanes and size >= 4, "eights": pointer == lanes and size >= 4 and MR == 8, "bits": max(32, 8 * size),
         "transpose": f"tr{simd.BYTES // size}_{8 * size}" if size >= 4 else "tr8_64",
     }  # fmt: skip

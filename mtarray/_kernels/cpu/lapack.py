@@ -1,12 +1,12 @@
-"""Stacks of small matrices, `n <= 32`: inverse, solution, determinant, Cholesky factor, one matrix per SIMD lane.
+"""Inverse, solution, determinant, Cholesky factor. Stacks of small matrices, `n <= 32`: one matrix per SIMD lane.
 
 A single small matrix has too little work for wide registers, but W = 8 (float64) or 16 (float32) of them side by side have exactly
 enough: element [i, j] of W matrices is one vector, and the textbook algorithm runs on vectors as it would on numbers. Only pivoting
 differs from lane to lane; rows are exchanged by selection.
 
 LAPACK stays the judge: a group of W matrices in which a pivot is within rounding of zero, or a result is not finite, is done
-again by `np.linalg`. So `LinAlgError` is raised exactly where NumPy raises it. Other dtypes, larger matrices and short stacks
-are `np.linalg`'s.
+again by `np.linalg`. So `LinAlgError` is raised exactly where NumPy raises it. Large real matrices are factored in tiles
+(factor.py); other dtypes and sizes and short stacks are `np.linalg`'s.
 """
 
 import functools
@@ -14,8 +14,9 @@ import functools
 import numpy as np
 
 from .. import build
-from . import pool, simd
+from . import factor, lu, pool, simd
 from .blas import blas_threads
+from .cholesky import cholesky as tiled_cholesky
 from .driver import address, run
 from .slabs import each
 
@@ -293,8 +294,21 @@ def stacked(function, *operands):
     return tuple(outs) if several else outs[0]
 
 
+def _in_tiles(function, numpy_function, a, b=None):
+    """Matrices for which `factor.takes` holds, one after the other on all threads; NumPy's function judges what is close to singular."""
+    if a.ndim == 2:
+        out = function(a) if b is None else function(a, b)
+        return out if out is not None else numpy_function(a) if b is None else numpy_function(a, b)
+    out = pool.empty(a.shape if b is None else b.shape, a.dtype)
+    for i in np.ndindex(a.shape[:-2]):
+        out[i] = _in_tiles(function, numpy_function, a[i], None if b is None else b[i])
+    return out
+
+
 def inv(a):
     """Inverses of square matrices (..., n, n), float or complex; LinAlgError where one is singular. Scratch: a contiguous copy of `a`."""
+    if factor.takes(a):
+        return _in_tiles(lambda x: lu.solve(x, np.eye(len(x))), np.linalg.inv, a)
     if not in_lanes(a):
         return stacked(np.linalg.inv, a)
     return _lanes("inv", np.linalg.inv, pool.empty(a.shape, a.dtype), a)
@@ -309,6 +323,8 @@ def det(a):
 
 def cholesky(a):
     """Lower factors L, a = L @ L^H, of (..., n, n); reads the lower triangles only. LinAlgError where one is not positive definite."""
+    if factor.takes(a):
+        return _in_tiles(tiled_cholesky, np.linalg.cholesky, a)
     if not in_lanes(a):
         return stacked(np.linalg.cholesky, a)
     return _lanes("cholesky", np.linalg.cholesky, pool.empty(a.shape, a.dtype), a)
@@ -320,6 +336,8 @@ def solve(a, b):
         return np.linalg.solve(a, b)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    if factor.takes(a):
+        return _in_tiles(lu.solve, np.linalg.solve, a, b)
     if not in_lanes(a, b.shape[-1]):
         return stacked(np.linalg.solve, a, b)
     return _lanes("solve", np.linalg.solve, pool.empty(b.shape, b.dtype), a, b)
