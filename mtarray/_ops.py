@@ -329,7 +329,8 @@ def elementwise(
     derivative: by default it is derived from the source of the function. Or the partial derivative by each operand (a tuple of them where
     there are several): a number, a function of arrays, or None where there is none. The names of its parameters say what it takes:
     operands by their names, and `y`, the result; with `g` first it returns g times the partial derivative, where that is cheaper
-    (`lambda g, x2: g / x2`). What no partial derivative expresses (functions of complex numbers that are not analytic) is a `Vjp`.
+    (`lambda g, x2: g / x2`), and with `by_x1` first it goes on from what the rule for `x1` returned. What no partial derivative expresses
+    (functions of complex numbers that are not analytic) is a `Vjp`.
 
     TypeError for a function that cannot be compiled: it names the line and the reason. (What a dtype does not have, like an order of
     complex numbers, is told when the op first meets that dtype.) The function that is returned has `source("cpu")` and
@@ -496,7 +497,8 @@ def reduction(
     result: dtype of the result if not that.
     limit: elements below which NumPy serves; limits: by dtype kind.
     derivative: by default it is derived from the source of the function. Or the partial derivative by each element: a number, or a function
-    of arrays, which are named by its parameters: `x`, `y` (the result, repeated to the shape of `x`), `axes` (those that are folded).
+    of arrays, which are named by its parameters: `x`, `y` (the result, repeated to the shape of `x`), `axes` (those that are folded); with
+    `g` first (of the result's shape, folded axes kept with length 1) it returns g times the partial derivative.
 
     TypeError for a function that cannot be compiled: it names the line and the reason.
     """

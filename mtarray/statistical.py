@@ -27,10 +27,10 @@ _ORDERED = (bool_, *REAL)
 # ---------------------------------------------------------------------- derivatives
 
 
-def _among_ties(x: Array, y: Array, axes: tuple[int, ...]) -> Array:
-    """What each element has of the extreme: equal elements share it."""
+def _among_ties(g: Array, x: Array, y: Array, axes: tuple[int, ...]) -> Array:
+    """What each element has of the extreme's g: equal elements share it."""
     chosen = _is_extreme(x, y)
-    return chosen / sum(chosen, axis=axes if len(axes) != 1 else axes[0], keepdims=True)
+    return chosen * (g / sum(chosen, axis=axes if len(axes) != 1 else axes[0], keepdims=True))
 
 
 def _numpy_is_extreme(x: Any, y: Any) -> Any:

@@ -124,15 +124,29 @@ def _partial(rules: Any, i: int, t: Array, inputs: tuple[Any, ...], y: Array, st
     fold = rules.kind == "fold"
     shape = inputs[0]._shape if fold else ()
 
-    def get(name: str) -> Any:
-        if name == "y":
-            return expand(y, static["axes"], static["keepdims"], shape) if fold else y
-        if name == "axes":
-            return tuple(range(len(shape))) if static["axes"] is None else static["axes"]
-        return inputs[rules.operands.index(name)]
-
-    d = scaled(t, (rule, names), get, False)
+    d = scaled(t, (rule, names), _Given(rules, inputs, y, static, shape), False)
     return _array.xp.sum(d, axis=static["axes"], keepdims=static["keepdims"]) if fold else d
+
+
+class _Given:
+    """What a rule asks for by name. values: what is known, the tangent as `g` among it."""
+
+    def __init__(self, rules: Any, inputs: tuple[Any, ...], y: Array, static: Any, shape: tuple[int, ...]) -> None:
+        self.rules, self.inputs, self.y, self.static, self.shape = rules, inputs, y, static, shape
+        self.values: dict[str, Any] = {}
+
+    def __call__(self, name: str) -> Any:
+        rules, static = self.rules, self.static
+        if name in self.values:
+            return self.values[name]
+        if name == "y":
+            return expand(self.y, static["axes"], static["keepdims"], self.shape) if rules.kind == "fold" else self.y
+        if name == "axes":
+            return tuple(range(len(self.shape))) if static["axes"] is None else static["axes"]
+        if name.startswith("by_"):
+            rule, names = rules.each[rules.places[name[3:]]]
+            return rule(*[self(n) for n in names])
+        return self.inputs[rules.places[name]]
 
 
 def _call(op: Any, arrays: tuple[Any, ...], static: Any) -> Any:
@@ -182,6 +196,10 @@ def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
                 raise NoDerivativeError(f"{op.name} has no derivative by {rules.operands[i]}; take its detach() if it is a constant")
             rule, names = chosen
             values["shape"] = inputs[i]._shape
+            for n in names:
+                if n.startswith("by_") and n not in values:
+                    other, takes = rules.each[rules.places[n[3:]]]
+                    values[n] = other(*[values[k] for k in takes])
             w = rule(*[values[n] for n in names])
             if w is not None:
                 seeds.append((w, t))

@@ -21,9 +21,10 @@ class Rules:
     constants: for each operand whether the derivative by it is 0. flat: whether all are, and there is nothing to record.
     missing: whether there is none.
     linear: "all" if the op is linear in its operands together, "each" if in each apart, None if not.
+    plain: their twins on ndarrays (see `plain`): None before they are first wanted, empty if there are none.
     """
 
-    __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept", "constants", "places")
+    __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept", "constants", "places", "plain")
 
     def __init__(self, op: Op, kind: str, operands: tuple[str, ...], given: Any, linear: str | None, static: dict[str, Any]) -> None:
         # An operand may have a name that means something else in rules (`y`, the result): then it is the operand.
@@ -36,7 +37,8 @@ class Rules:
         self.linear = linear
         self.joint: Any = None
         self.missing = given is None
-        self.kept: dict[tuple[int, int], tuple[bool, ...]] = {}
+        self.plain: Any = None
+        self.kept: dict[int, tuple[bool, ...]] = {}
         if given is None:
             given = (None,) * len(operands)
         elif not isinstance(given, tuple):
@@ -48,23 +50,28 @@ class Rules:
         elif len(self.each) != len(operands):
             raise TypeError(f"{op.name}: {len(self.each)} derivatives are declared for the operands {', '.join(operands)}")
         self.constants = [rule is not None and not callable(rule[0]) and rule[0] == 0 for rule in self.each]
-        known = {*operands, *static, *_RESERVED}
+        known = {*operands, *static, *_RESERVED, *[f"by_{n}" for n in operands]}
         for rule in self.each:
             if rule is not None and not known.issuperset(rule[1]):
                 raise TypeError(f"{op.name}: its derivative takes {', '.join(rule[1])}; known are {', '.join(sorted(known))}")
 
-    def saves(self, tracked: int, end: int) -> tuple[bool, ...]:
-        """Whether the result, and each operand, is needed when the operands of the bits `tracked` are differentiated by.
+    def saves(self, tracked: int, count: int) -> tuple[bool, ...]:
+        """Whether the result, and each of `count` operands, is needed when those of the bits `tracked` are differentiated by.
 
-        end: the bit after that of the last operand. Remembered in `kept`.
+        Remembered in `kept`, for ops that always have as many operands.
         """
         needed = {n for i, rule in enumerate(self.each) if rule is not None and tracked >> i & 1 for n in rule[1]}
+        needed.update([n for i, name in enumerate(self.operands) if f"by_{name}" in needed for n in self.each[i][1]])
         if self.joint is not None:
-            operands = ("operands" in self.joint[1],) * (end.bit_length() - 1)
-        else:
-            operands = tuple([n in needed for n in self.operands])
-        hit = self.kept[tracked, end] = ("y" in needed, *operands)
+            return ("y" in self.joint[1], *["operands" in self.joint[1]] * count)
+        operands = tuple([n in needed for n in self.operands])
+        hit = self.kept[tracked] = ("y" in needed, *operands)
         return hit
+
+
+def is_linear(names: tuple[str, ...]) -> bool:
+    """Whether a rule for a partial derivative takes the cotangent, or what another rule made of it, and says itself what becomes of it."""
+    return names[0] == "g" or names[0].startswith("by_")
 
 
 def _names(rule: Any) -> tuple[str, ...]:

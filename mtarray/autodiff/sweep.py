@@ -14,7 +14,12 @@ import numpy as np
 
 from .. import _array, _strides
 from .._array import Array, fresh, value, window
+from .._config import config
+from .._operands import QUIET, reset_errors, set_errors
+from .._storage import HELD, Storage
 from . import tape
+from .plain import carry, of_plain
+from .rules import is_linear
 from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, copy, edge_of, local, recording, restore, view_on, zeros
 
 
@@ -60,16 +65,53 @@ class _Sweep:
             node = y._storage.node
             if node is not None and node.mask & self.bit:
                 self.give(edge_of(y, False), g, False)
-        with recording(local.active if create else local.active & ~self.bit):
-            while self.heap:
-                node = heappop(self.heap)[1]
-                g, owned = self.cotangents.pop(node)
-                self.visit(node, g, owned)
-                self.unused.discard(node)
-                del g
+        plain = watch is None and config._values["kernels"] == "auto"
+        unused = self.unused
+        token = set_errors(QUIET)
+        try:
+            with recording(local.active if create else local.active & ~self.bit):
+                while self.heap:
+                    node = heappop(self.heap)[1]
+                    g, owned = self.cotangents.pop(node)
+                    if not (plain and node.op.rules is not None and self.visit_plain(node, g)):
+                        self.visit(node, g, owned)
+                    if unused:
+                        unused.discard(node)
+                    del g
+        finally:
+            reset_errors(token)
         return self.found
 
+    def visit_plain(self, node: Node, g: Any) -> bool:
+        """`visit` on ndarrays, where that serves; otherwise nothing has happened."""
+        if g.__class__ is Array:
+            storage = g._storage
+            if storage.node is not None or g._dtype.kind != "f" or (storage.ties is not None and storage.ties is not HELD):
+                return False
+            storage.ties = HELD  # it may be somebody's, who writes into it while what becomes of it here is still in use
+            g = value(g)
+        elif g.__class__ is list:
+            return False
+        if self.leaves is not None and node in self.leaves:
+            return False
+        op = node.op
+        unused = node in self.unused and (op.rules.kind != "vjps" or op.name == "join")
+        if not carry(self, node, g, unused, unused or op.name in _CHOOSING):
+            return False
+        if node.mask == self.bit and not self.keep:
+            self.free(node)
+        return True
+
+    def free(self, node: Node) -> None:
+        """Nobody else differentiates through this node: free what it saved."""
+        node.ins = node.static = None
+        node.out = None
+        if self.bit != tape.IMPERATIVE:
+            node.mask = 0
+
     def visit(self, node: Node, g: Any, owned: bool) -> None:
+        if g.__class__ is not Array and g.__class__ is not list:
+            g, owned = of_plain(g, owned)
         if node.op is LEAF if self.leaves is None else node in self.leaves:
             self.found[node] = g if owned else tape.by_value(g)  # it may be somebody's cotangent, or that of two
             return
@@ -90,16 +132,13 @@ class _Sweep:
                 "one, or compute the result again"
             )
         wanted = [e.__class__ is tuple and e[0] is not None and bool(e[0].mask & self.bit) and e[0].order >= self.floor for e in node.ins]
-        if any(wanted):
+        if True in wanted:
             self.pull(node, g, owned, wanted)
         if watch is not None:
             given = [self.cotangents[e[0]][0] for e, w in zip(node.ins, wanted) if w and e[0] in self.cotangents]
             watch(node, g, [x for x in given if x.__class__ is Array])
-        if node.mask == self.bit and not self.keep:  # nobody else differentiates through it: free what it saved
-            node.ins = node.static = None
-            node.out = None
-            if self.bit != tape.IMPERATIVE:
-                node.mask = 0
+        if node.mask == self.bit and not self.keep:
+            self.free(node)
 
     # ------------------------------------------------------------------ giving
 
@@ -109,6 +148,8 @@ class _Sweep:
         entry = self.cotangents.get(node)
         if entry is None:
             heappush(self.heap, (-node.order, node))
+        elif entry[0].__class__ is not Array:
+            entry[0], entry[1] = of_plain(*entry)
         if key is not None and strides is not None and _strides.overlaps(shape, strides):
             # Elements that `key` tells apart may be one: they are added where they are not, and then as a window.
             whole = zeros(shape, dtype)
@@ -196,8 +237,8 @@ class _Sweep:
         if node.view is not None and node.parts is None:
             g = _seen_as(node, g)
         get = _Saved(node, rules)
-        unused = op.name in _CHOOSING or (node in self.unused and (rules.kind != "vjps" or op.name == "join"))
-        if unused:
+        unused = node in self.unused and (rules.kind != "vjps" or op.name == "join")
+        if unused or op.name in _CHOOSING:
             self.unused.update([e[0] for e, w in zip(ins, wanted) if w])
         if rules.joint is not None:
             rule, names = rules.joint
@@ -222,13 +263,17 @@ class _Sweep:
                 if d is not None:
                     self.give(edge, settled(d, edge), False)
                 continue
-            d = g if kind == "partials" else expand(g, node.static["axes"], node.static["keepdims"], edge[3])
-            if d._shape != edge[3] and not chosen[1]:
-                d = sum_to(d, edge[3])  # before it is scaled by a number: fewer elements
-            if unused:
-                d = _nothing_of_nothing(scaled(d, chosen, get, True), d) if chosen[1] else scaled(d, chosen, get, True)
+            if kind == "partials":
+                d = g
+                if d._shape != edge[3] and not chosen[1]:
+                    d = sum_to(d, edge[3])  # before it is scaled by a number: fewer elements
+            elif chosen[1] and is_linear(chosen[1]):
+                d = _kept(g, node.static["axes"], node.static["keepdims"], edge[3])
             else:
-                d = scaled(d, chosen, get, True)
+                d = expand(g, node.static["axes"], node.static["keepdims"], edge[3])
+            before, d = d, scaled(d, chosen, get, True)
+            if unused and chosen[1]:
+                d = _nothing_of_nothing(d, before)
             if d._shape != edge[3] or d._dtype is not edge[2]:
                 d = settled(d, edge)
             self.give(edge, d, d._storage is not g._storage or (owned and len(ins) == 1 and kind == "partials"))
@@ -240,6 +285,10 @@ def _nothing_of_nothing(d: Array, g: Array) -> Array:
     What was overwritten or not chosen has the cotangent 0, and may have an infinite derivative, as in `where(x == 0, 0, log(x))`. Nothing
     depends on it all the same.
     """
+    if d._whole > FEW:  # one pass on all cores, where a look at each element takes three on one
+        alone = tape.fresh_on(Storage(d._storage.buffer, HELD), d._shape, d._dtype)
+        if np.isfinite(value(_array.xp.sum(alone))):
+            return d
     elements = value(d)
     if np.isfinite(elements).all():
         return d
@@ -270,6 +319,9 @@ class _Saved:
             x = _result(node)
             if rules.kind == "fold":
                 x = expand(x, node.static["axes"], node.static["keepdims"], node.ins[0][3])
+        elif name.startswith("by_"):
+            rule, names = rules.each[rules.places[name[3:]]]
+            x = rule(*[self(n) for n in names])
         elif name == "operands":
             x = [restore(e) if e.__class__ is tuple else e for e in node.ins]
         elif name == "axes":
@@ -324,16 +376,23 @@ def expand(g: Array, axes: Any, keepdims: bool, shape: tuple[int, ...]) -> Array
     return g if g._shape == shape else window(g, shape, strides, g._offset, readonly=prod(g._shape) != prod(shape))
 
 
+def _kept(g: Array, axes: Any, keepdims: bool, shape: tuple[int, ...]) -> Array:
+    """What a fold over `axes` of an array of this shape gave, its axes kept with length 1."""
+    return g if keepdims else _array.xp.reshape(g, tuple([1 if axes is None or i in axes else n for i, n in enumerate(shape)]))
+
+
 def scaled(g: Array, chosen: Any, get: Any, back: bool) -> Array:
-    """g times a partial derivative; `back`: its conjugate, if it is complex."""
+    """g times a partial derivative; `back`: its conjugate, if it is complex. What a rule takes comes from `get`, which is told g."""
     rule, names = chosen
     if not names:
         return g if rule == 1 else -g if rule == -1 else g * rule
-    if names[0] == "g":  # says itself what it makes of g, linearly
+    if is_linear(names):
         if back and g._dtype.kind == "c":
             conj = _array.xp.conj
-            return conj(rule(conj(g), *[get(n) for n in names[1:]]))
-        return rule(g, *[get(n) for n in names[1:]])
+            get.values["g"] = conj(g)
+            return conj(rule(*[get(n) for n in names]))
+        get.values["g"] = g
+        return rule(*[get(n) for n in names])
     p = rule(get(names[0])) if len(names) == 1 else rule(*[get(n) for n in names])
     if back:
         if p.__class__ is Array:

@@ -28,11 +28,11 @@ from ..utility import any
 
 
 def H(x: Array) -> Array:
-    return conj(x.mT) if x._dtype.kind == "c" else x.mT
+    return conj(x.mT) if x.dtype.kind == "c" else x.mT
 
 
 def _conj(x: Array) -> Array:
-    return conj(x) if x._dtype.kind == "c" else x
+    return conj(x) if x.dtype.kind == "c" else x
 
 
 def _solve(x1: Array, x2: Array) -> Array:
@@ -100,8 +100,8 @@ def inverse(g: Array, y: Array) -> Array:
     return -(H(y) @ g @ H(y))
 
 
-def solution_by_x1(g: Array, x1: Array, y: Array) -> Array:
-    return -(_solve(H(x1), g) @ H(y))
+def solution_by_x1(by_x2: Array, y: Array) -> Array:
+    return -(by_x2 @ H(y))
 
 
 def solution_by_x2(g: Array, x1: Array) -> Array:
