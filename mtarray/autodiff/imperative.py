@@ -10,7 +10,7 @@ import numpy as np
 from .._array import Array, fresh, from_owned
 from . import tape
 from .sweep import settled, sweep
-from .tape import IMPERATIVE, LEAF, Node, copy, local, recording, snapshot, view_on
+from .tape import IMPERATIVE, LEAF, Node, local, recording, snapshot, view_on
 from .transforms import _number, _operand
 
 
@@ -108,7 +108,7 @@ def backward(y: Array, cotangent: Any = None, retain_graph: bool = False, create
         for n, g in found.items():
             leaf: Leaf = n.static
             with leaf.lock:
-                leaf.grad = copy(g) if leaf.grad is None else leaf.grad + g
+                leaf.grad = g if leaf.grad is None else leaf.grad + g  # what the sweep returns is nobody else's
 
 
 def deepcopied(x: Array) -> Array:
