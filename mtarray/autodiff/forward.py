@@ -144,7 +144,7 @@ class _Given:
         if name == "axes":
             return tuple(range(len(self.shape))) if static["axes"] is None else static["axes"]
         if name.startswith("by_"):
-            rule, names = rules.each[rules.places[name[3:]]]
+            rule, names = rules.other(name)
             return rule(*[self(n) for n in names])
         return self.inputs[rules.places[name]]
 
@@ -198,7 +198,7 @@ def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
             values["shape"] = inputs[i]._shape
             for n in names:
                 if n.startswith("by_") and n not in values:
-                    other, takes = rules.each[rules.places[n[3:]]]
+                    other, takes = rules.other(n)
                     values[n] = other(*[values[k] for k in takes])
             w = rule(*[values[n] for n in names])
             if w is not None:

@@ -65,7 +65,7 @@ def _twin(x: Any) -> Any:
 
 
 def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(x, axis, None, None, keepdims)
+    return np.sum(x, axis=axis, keepdims=keepdims)
 
 
 def _likeness(x: Any) -> Any:
@@ -159,7 +159,8 @@ def _complete(rule: Any, names: tuple[str, ...], rules: Any) -> tuple[Any, tuple
     twin = rebuilt(rule)
     if not names or not names[0].startswith("by_"):
         return twin, names
-    first, taken = _complete(*rules.each[rules.places[names[0][3:]]], rules)
+    inner, takes = rules.other(names[0])
+    first, taken = _complete(inner, takes, rules)
     count = len(taken)
     return lambda *args: twin(first(*args[:count]), *args[count:]), (*taken, *names[1:])
 

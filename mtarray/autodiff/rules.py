@@ -43,7 +43,9 @@ class Rules:
             given = (None,) * len(operands)
         elif not isinstance(given, tuple):
             given = (given,)
-        self.each = tuple([None if rule is None else (rule, tuple([renamed.get(n, n) for n in _names(rule)])) for rule in given])
+        self.each: tuple[tuple[Any, tuple[str, ...]] | None, ...] = tuple(
+            [None if rule is None else (rule, tuple([renamed.get(n, n) for n in _names(rule)])) for rule in given]
+        )
         self.flat = all(rule == 0 and not callable(rule) for rule in given) and bool(given)
         if any(n.startswith("*") for n in operands):
             self.joint, self.each = (self.each[0] if self.each else None), ()
@@ -55,13 +57,19 @@ class Rules:
             if rule is not None and not known.issuperset(rule[1]):
                 raise TypeError(f"{op.name}: its derivative takes {', '.join(rule[1])}; known are {', '.join(sorted(known))}")
 
+    def other(self, name: str) -> tuple[Any, tuple[str, ...]]:
+        """The rule whose result another takes by the name `by_...`."""
+        chosen = self.each[self.places[name[3:]]]
+        assert chosen is not None, name
+        return chosen
+
     def saves(self, tracked: int, count: int) -> tuple[bool, ...]:
         """Whether the result, and each of `count` operands, is needed when those of the bits `tracked` are differentiated by.
 
         Remembered in `kept`, for ops that always have as many operands.
         """
         needed = {n for i, rule in enumerate(self.each) if rule is not None and tracked >> i & 1 for n in rule[1]}
-        needed.update([n for i, name in enumerate(self.operands) if f"by_{name}" in needed for n in self.each[i][1]])
+        needed.update([n for name in self.operands if f"by_{name}" in needed for n in self.other(f"by_{name}")[1]])
         if self.joint is not None:
             return ("y" in self.joint[1], *["operands" in self.joint[1]] * count)
         operands = tuple([n in needed for n in self.operands])

@@ -320,7 +320,7 @@ class _Saved:
             if rules.kind == "fold":
                 x = expand(x, node.static["axes"], node.static["keepdims"], node.ins[0][3])
         elif name.startswith("by_"):
-            rule, names = rules.each[rules.places[name[3:]]]
+            rule, names = rules.other(name)
             x = rule(*[self(n) for n in names])
         elif name == "operands":
             x = [restore(e) if e.__class__ is tuple else e for e in node.ins]
