@@ -19,8 +19,10 @@ _new = object.__new__
 _ndarray = np.ndarray
 _asarray = np.asarray
 
-# Hook of the derivative tape: called as record(op, inputs, outputs, static) when an input's storage carries a node.
+# Hooks of the derivative tape: record(op, inputs, outputs, static) is called when an input's storage carries a node; is_update(node) says
+# whether a write now only updates a leaf in `no_grad`, which keeps its name then.
 record: Any = None
+is_update: Any = None
 
 
 def _dense_order(shape: tuple[int, ...], windows: list[Any]) -> tuple[int, ...] | None:
@@ -201,6 +203,7 @@ def _settle(r: Any, d: DType, ins: list[Any]) -> Any:
 def inplace_door(op: Any) -> Callable[..., Any]:
     """The method behind `x op= other`."""
     fast = op.fast
+    where = f"{op.name} in place"
 
     def door(self: Array, other: Any, /) -> Any:
         if other.__class__ is Array and self._whole >= 0 and self._whole == other._whole and other._dtype is self._dtype:
@@ -210,10 +213,10 @@ def inplace_door(op: Any) -> Callable[..., Any]:
                 and self._whole < entry[1]
                 and entry[2] is self._dtype
                 and self._shape == other._shape
-                and self._storage.node is None
                 and other._storage.node is None
+                and ((node := self._storage.node) is None or is_update(node))
             ):
-                target = writable(self, f"{op.name} in place")
+                target = writable(self, where, recorded=True)
                 token = set_errors(QUIET)
                 try:
                     entry[0](target, other._storage.buffer, target)
@@ -239,14 +242,15 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
         check_strict(op, key)
     if not np.can_cast(plan.outs[0], x._dtype, "same_kind") or (strict and plan.outs[0] is not x._dtype):
         raise TypeError(f"{op.name} in place: the result has dtype {plan.outs[0]}, which cannot be written into an array of {x._dtype}")
-    if x._storage.node is not None or (y.__class__ is Array and y._storage.node is not None):
+    node = x._storage.node
+    if (node is not None and not is_update(node)) or (y.__class__ is Array and y._storage.node is not None):
         return _inplace_tracked(op, x, y)
     (a, b), _ = _inputs(op, [value(x), value(y) if y.__class__ is Array else y], plan)
     if b.shape != a.shape and _broadcast(op, [a.shape, b.shape]) != x._shape:
         raise ValueError(f"{op.name} in place: the result has shape {_broadcast(op, [a.shape, b.shape])}, the array {x._shape}")
     if op.validate is not None:
         op.validate(a, b)
-    target = writable(x, f"{op.name} in place")
+    target = writable(x, f"{op.name} in place", recorded=True)
     if plan.twin is not None and target.size < plan.limit:
         if plan.twin.__class__ is np.ufunc and plan.ins[0] is plan.outs[0]:
             run_quietly(plan.twin, target, _cast(b, plan.ins[1]), out=target, casting="same_kind")
@@ -261,7 +265,7 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
         if config._values["kernels"] in _TO_READ:
             run_quietly(np.copyto, target, _run_readable(op, plan, [a, b], target.shape)[0], casting="same_kind")
         else:
-            plan.into(op, target, b)
+            plan.into(op, (target,), (target, b))
     return x
 
 

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from . import _dispatch, _fold
+from . import _dispatch, _fold, _into
 from ._array import Array
 from ._config import config, is_strict
 from ._dtypes import FLOATING, INTEGER_OR_BOOL, NUMERIC, REAL_FLOATING, SIGNED, UNSIGNED, DType, dtype_of, float64, float_of, int64, uint64
@@ -97,11 +97,11 @@ class Plan:
     """How an elementwise op runs for given operand dtypes (and types of Python scalars).
 
     ins, outs: dtypes it computes in and returns. twin, limit: NumPy's function, which serves below `limit` elements. direct: whether the
-    operands can go to it as they are. promised: whether the standard defines the op for these operands. launches: what serves larger
-    arrays, by their layouts.
+    operands can go to it as they are. plain: whether arrays among them have the dtype computed in, and numbers stand beside floats.
+    promised: whether the standard defines the op for these operands. launches: what serves larger arrays, by their layouts.
     """
 
-    __slots__ = ("ins", "outs", "limit", "twin", "direct", "promised", "kernel", "launches")
+    __slots__ = ("ins", "outs", "limit", "twin", "direct", "plain", "promised", "kernel", "launches")
 
     def __init__(self, op: Elementwise, key: tuple[Any, ...], ins: tuple[DType, ...], outs: tuple[DType, ...], numpy_only: bool) -> None:
         self.ins = ins
@@ -113,6 +113,7 @@ class Plan:
         )
         if all(k.__class__ is type for k in key):
             self.direct = False
+        self.plain = all(k is d or (k.__class__ is type and d.kind == "f") for k, d in zip(key, ins))
         if numpy_only:
             self.limit = 1 << 62  # more elements than any array has
         else:
@@ -132,14 +133,28 @@ class Plan:
                 raise self._refusal(op, error) from error
             raise
 
-    def into(self, op: Elementwise, target: Any, other: Any) -> None:
-        """target = op(target, other), on ndarrays of one shape."""
+    def into(self, op: Elementwise, targets: tuple[Any, ...], ins: tuple[Any, ...]) -> None:
+        """targets = op(*ins), on ndarrays of one shape; an operand may be a target, and must not overlap one otherwise."""
         try:
-            self._ready(op).run((target,), (target, other))
+            self._ready(op).run(targets, ins)
         except Exception as error:
             if type(error).__module__.startswith("numba"):
                 raise self._refusal(op, error) from error
             raise
+
+    def over(self, op: Elementwise, targets: list[Any], ins: list[Any]) -> None:
+        """The same for C-contiguous ndarrays and Python numbers, of which no operand overlaps a target but by being one."""
+        key = ("over", targets[0].shape, any(x is t for x in ins for t in targets))
+        launch = self.launches.get(key)
+        if launch is None:
+            try:
+                launch = self._ready(op).over(targets, ins, key[2])
+            except Exception as error:
+                if type(error).__module__.startswith("numba"):
+                    raise self._refusal(op, error) from error
+                raise
+            self.launches[key] = launch
+        launch(targets, ins)
 
     def loops(self, op: Elementwise, outs: tuple[Any, ...], ins: tuple[Any, ...]) -> None:
         """Fill the results of kernel mode "prange", from operands of one shape."""
@@ -212,7 +227,7 @@ class Elementwise(Op):
 
     def plan(self, key: tuple[Any, ...]) -> Plan:
         """The plan for operands of these dtypes (or Python scalar types), made once. TypeError if the op is not defined for them."""
-        if self.twin is None:
+        if self.twin is None or (self.twin.__class__ is not np.ufunc and not is_of_namespace(self)):
             self.nout = self.scalar.nout
         plans = self.plans  # the dict of this kernel mode: a change of mode replaces it
         ins, outs, *numpy_only = self.rule(key) if self.rule is not None else self._standard_rule(key)
@@ -260,6 +275,11 @@ class Elementwise(Op):
 def is_ours(op: Op) -> bool:
     """Whether an op is of mtarray itself, whose sources are read when a kernel is first wanted: import stays free of it."""
     return op.section.partition(".")[0] == "mtarray"
+
+
+def is_of_namespace(op: Op) -> bool:
+    """Whether an op is a function of the namespace, which has the signature of the standard's or NumPy's; others take `out=` as well."""
+    return is_ours(op) and not op.section.startswith(("mtarray.nn", "mtarray.examples"))
 
 
 def same(d: DType) -> DType:
@@ -332,6 +352,10 @@ def elementwise(
     (`lambda g, x2: g / x2`), and with `by_x1` first it goes on from what the rule for `x1` returned. What no partial derivative expresses
     (functions of complex numbers that are not analytic) is a `Vjp`.
 
+    What comes out takes `out=`: an array that the result is written into, or a tuple of them for several results; as in NumPy, operands
+    broadcast to its shape, results are cast by the rule "same_kind", and an operand may be written. So an update in place is one pass over
+    memory.
+
     TypeError for a function that cannot be compiled: it names the line and the reason. (What a dtype does not have, like an order of
     complex numbers, is told when the op first meets that dtype.) The function that is returned has `source("cpu")` and
     `source("derivative")`, which show the generated code.
@@ -367,6 +391,8 @@ def elementwise(
         door = make(op)
         if dunder is not None:
             _bind(op, dunder)
+        if not is_of_namespace(op):
+            door = _into.with_out(op, door)
         return publish(op, door, scalar)
 
     return declare if scalar is None else declare(scalar)

@@ -24,7 +24,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "pure": ("_dtypes", "_strides", "_indexing", "_devices", "_config"),
     "storage": ("_storage",),
     "arrays": ("_array_methods", "_array", "_flat"),
-    "dispatch": ("_operands", "_dispatch", "_fold", "_products", "_selection"),
+    "dispatch": ("_operands", "_dispatch", "_into", "_fold", "_products", "_selection"),
     "declarations": ("_signatures", "_ops"),
     "sections": (),
     "package": ("",),
@@ -180,7 +180,11 @@ def test_import_brings_neither_numba_nor_clients() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [m for m in MODULES if m.split(".")[0] not in ("_kernels", "_storage", "_array", "_dispatch", "_fold", "_products", "autodiff")],
+    [
+        m
+        for m in MODULES
+        if m.split(".")[0] not in ("_kernels", "_storage", "_array", "_dispatch", "_into", "_fold", "_products", "autodiff")
+    ],
 )
 def test_buffers_are_read_through_value(module: str) -> None:
     """`value` and `writable` are the doors to memory: nobody above the doors, whose hot paths are written out, opens a storage."""

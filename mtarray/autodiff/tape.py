@@ -624,7 +624,13 @@ def is_tracked(node: Node) -> bool:
     return bool(mask) or (node.tan is not None and any(T.bit & active and not T.done for T in node.tan))
 
 
+def is_update(node: Node) -> bool:
+    """Whether a write now only updates a leaf, in `no_grad` and followed by nothing but `backward`: it stays the same leaf."""
+    return node.op is LEAF and node.mask == IMPERATIVE and node.tan is None and not local.active & IMPERATIVE and watch is None
+
+
 _dispatch.record = record
+_dispatch.is_update = is_update
 _dispatch.adopted = adopted
 _selection.record_selection = record_selection
 _selection.written = written

@@ -15,7 +15,7 @@ from mtarray._kernels.source import Scalar
 
 from . import driver, layout, pool
 from .driver import address
-from .loops import Loop, converted
+from .loops import WORDS, Loop, converted
 from .machine import last_level_cache
 
 # Bytes that a chunk touches at least, for cheap functions and for those with mathematics: 2 to 10 us of work.
@@ -69,6 +69,20 @@ class Fresh:
         launch = self.launch
         driver.run(launch.fn, launch.items, launch.chunk, address(out), *map(address, buffers))
         return out
+
+
+class Over:
+    """A Launch for C-contiguous results and operands, and numbers: called with lists of them."""
+
+    __slots__ = ("launch", "types")
+
+    def __init__(self, launch, types):
+        self.launch, self.types = launch, types
+
+    def __call__(self, outs, ins):
+        # What is made of numbers must live until the kernel has run.
+        ins = [x if t is None else np.array(x, t) for x, t in zip(ins, self.types)]
+        self.launch([address(x) for x in outs] + [address(x) for x in ins])
 
 
 class Kernels:
@@ -125,8 +139,6 @@ class Kernels:
         for d in dtypes:
             if not d.isnative:
                 raise TypeError(f"kernels take arrays in native byte order, got dtype {d.str}")
-        if len(dtypes) > 8:
-            raise TypeError(f"a kernel takes at most 8 operands and results together, got {len(dtypes)}")
         itemsizes = tuple([d.itemsize for d in dtypes])
         walk = layout.plan(shape, tuple(strides), itemsizes, n)
         store = self._store(walk, n, inplace)
@@ -134,6 +146,8 @@ class Kernels:
         table = places = None
         if walk.kind == "flat":
             unit, items = loop.block, walk.total
+            if len(dtypes) > WORDS:
+                table, places = np.zeros(len(dtypes), np.int64), range(len(dtypes))
         elif walk.kind == "rows":
             unit, items, table, places = _rows(loop, walk, itemsizes)
         else:
@@ -228,6 +242,13 @@ class Elementwise:
         launch = kernels.prepare(shape, [*self.out_dtypes, *dtypes], [*steps, *strides], len(steps))
         back = None if order is None else tuple(sorted(axes, key=axes.__getitem__))
         return Fresh(launch, self.out_dtypes, dense, back)
+
+    def over(self, outs, ins, inplace):
+        """The Over for C-contiguous ndarrays of one shape (not empty), and numbers among the operands. inplace: if some are results."""
+        types = [None if isinstance(x, np.ndarray) else d for x, d in zip(ins, self.in_dtypes, strict=True)]
+        steps = [x.strides for x in outs] + [x.strides if t is None else (0,) * outs[0].ndim for x, t in zip(ins, types, strict=True)]
+        kernels = self._kernels or self._make()
+        return Over(kernels.prepare(outs[0].shape, [*self.out_dtypes, *self.in_dtypes], steps, len(outs), inplace), types)
 
     def _make(self):
         name = self.scalar.function.__name__.strip("<>")

@@ -9,6 +9,7 @@ most 16 KiB for each transposed input.
 
 import numpy as np
 
+WORDS = 8  # that a kernel is called with, see driver.py
 BLOCK_BYTES = 8192
 TILE = {1: (64, 64), 2: (64, 64), 4: (32, 128), 8: (32, 64), 16: (16, 32)}  # rows x columns by the largest item size
 _TRANSPOSE = {1: "tr16_8", 2: "tr16_16", 4: "tr8_32", 8: "tr8_64"}
@@ -121,9 +122,10 @@ class Loop:
         return lines
 
     def flat(self, classes, store):
-        """Kernel over [lo, hi) elements; words: addresses of the outputs, then of the inputs."""
+        """Kernel over [lo, hi) elements; words: addresses of the outputs, then of the inputs. (Of more than WORDS: that of their table.)"""
         n = len(self.outs)
-        lines = [f"y{i} = ld64(args + {8 * i}) + lo * {d.itemsize}" for i, d in enumerate(self.outs)]
+        lines = ["args = ld64(args)"] if len(classes) > WORDS else []
+        lines += [f"y{i} = ld64(args + {8 * i}) + lo * {d.itemsize}" for i, d in enumerate(self.outs)]
         for k, d in enumerate(self.ins):
             lines.append(f"x{k} = ld64(args + {8 * (n + k)})" + (f" + lo * {d.itemsize}" if classes[n + k] == "u" else ""))
         if store == "direct":
