@@ -475,10 +475,21 @@ def binary_door(op: Any, operator: bool = False) -> Callable[..., Any]:
 def reflected_door(op: Any) -> Callable[..., Any]:
     commutes = op.name in ("add", "multiply")
     forward = binary_door(op, True)
+    fast = op.fast
 
     def door(self: Any, other: Any, /) -> Any:
-        if commutes and (other.__class__ is float or other.__class__ is int):
-            return forward(self, other)  # which has a short way for an array and a number
+        if other.__class__ is float or other.__class__ is int:
+            if commutes:
+                return forward(self, other)  # which has a short way for an array and a number
+            entry = fast.get((other.__class__, self._dtype))
+            if entry is not None and 0 <= self._whole < entry[1]:
+                try:
+                    out = fresh(run_quietly(entry[0], other, self._storage.buffer))
+                except OverflowError:
+                    return elementwise(op, (other, self))  # which says what is out of bounds
+                if self._storage.node is not None:
+                    record(op, (other, self), (out,), None)
+                return out
         return elementwise(op, (other, self))
 
     return door

@@ -268,8 +268,9 @@ class Elementwise(Op):
                 if self.nin == 2 and not self.compares:
                     for python in (float, int):
                         if d in FLOATING or (python is int and d is not bool_):
-                            weak = self.plan((d, python))
-                            self.fast[d, python] = (weak.twin, weak.limit, *entry[2:4], weak)
+                            for weak_key in ((d, python), (python, d)):
+                                weak = self.plan(weak_key)
+                                self.fast[weak_key] = (weak.twin, weak.limit, *entry[2:4], weak)
 
 
 def is_ours(op: Op) -> bool:
