@@ -232,3 +232,11 @@ def test_strict_mode_holds_in_place_for_what_is_followed():
     assert xp.grad(f)(x).dtype == xp.float32
     with xp.strict(), pytest.raises(TypeError, match="add in place"):
         xp.grad(f)(x)
+
+
+def test_numbers_beside_arrays_have_no_tangent():
+    """Of an op that is linear in all its operands together, a number is one of them; its tangent is 0."""
+    x = xp.asarray([-1.0, 2.0])
+    for choose in (lambda x: xp.where(x > 0, 1.0, x * 3.0), lambda x: xp.where(x > 0, x * 3.0, 1.0)):
+        _, t = ad.jvp(choose, (x,), (xp.ones(2),))
+        assert t.tolist() == xp.grad(lambda x, f=choose: xp.sum(f(x)))(x).tolist()

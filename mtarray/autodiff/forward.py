@@ -166,7 +166,7 @@ def _outputs(y: Any) -> Any:
 
 
 def _zero_like(x: Any) -> Any:
-    return zeros(x._shape, x._dtype) if x.__class__ is Array else x
+    return zeros(x._shape, x._dtype) if x.__class__ is Array else x.__class__(0)
 
 
 def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any, ts: list[Any]) -> Any:

@@ -271,7 +271,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
         raise TypeError("jvp: primals and tangents must be tuples, one entry for each argument of the function")
     T = Transform()
     leaves, build = flatten(tuple(primals), constants=True)
-    ts, _ = flatten(tuple(tangents))
+    ts, _ = flatten(tuple(tangents), constants=True)
     if len(ts) != len(leaves):
         raise ValueError(f"jvp: {len(leaves)} primals and {len(ts)} tangents")
     inputs = []

@@ -18,9 +18,9 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
         dtype, shape = weight.dtype, weight.shape
         if bias is not None and len(shape) == 2 and input.shape[-1] == shape[1] and (shape[0],) == bias.shape:
             if input.dtype is dtype and bias.dtype is dtype:
-                return affine(input, weight, bias)  # type: ignore[no-any-return]
+                return affine(input, weight, bias)
             dtype = result_type(input, weight, bias)
-            return affine(input.astype(dtype), weight.astype(dtype), bias.astype(dtype))  # type: ignore[no-any-return]
+            return affine(input.astype(dtype), weight.astype(dtype), bias.astype(dtype))
     except (AttributeError, IndexError):
         pass  # something else than an array, or without axes
     input, weight = asarray(input), asarray(weight)

@@ -140,5 +140,5 @@ def pad(input: Array, pad: Sequence[int], mode: str = "constant", value: float |
     if all(w == (0, 0) for w in widths):
         return input
     if mode == "constant":
-        return _pad(input, widths, constant_values=value or 0.0)  # type: ignore[no-any-return]
-    return _pad(input, widths, mode=modes[mode])  # type: ignore[no-any-return]
+        return _pad(input, widths, constant_values=value or 0.0)
+    return _pad(input, widths, mode=modes[mode])
