@@ -29,8 +29,12 @@ class Ternary(Declared, Protocol):
     def __call__(self, x1: Any, x2: Any, x3: Any, /) -> Array: ...
 
 
+class Quaternary(Declared, Protocol):
+    def __call__(self, x1: Any, x2: Any, x3: Any, x4: Any, /) -> Array: ...
+
+
 class Declares(Protocol):
-    """`elementwise(...)`: a scalar function of one, two or three numbers becomes a function of as many arrays."""
+    """`elementwise(...)`: a scalar function of one to four numbers becomes a function of as many arrays."""
 
     @overload
     def __call__(self, scalar: Callable[[Any], Any], /) -> Unary: ...
@@ -38,6 +42,8 @@ class Declares(Protocol):
     def __call__(self, scalar: Callable[[Any, Any], Any], /) -> Binary: ...
     @overload
     def __call__(self, scalar: Callable[[Any, Any, Any], Any], /) -> Ternary: ...
+    @overload
+    def __call__(self, scalar: Callable[[Any, Any, Any, Any], Any], /) -> Quaternary: ...
 
 
 class Fold(Declared, Protocol):

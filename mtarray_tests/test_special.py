@@ -1,5 +1,7 @@
 """`mtarray.special`: values against mpmath and SciPy, special values, dtypes, layouts, derivatives, SciPy's dispatch."""
 
+import inspect
+import itertools
 import os
 import subprocess
 import sys
@@ -144,8 +146,7 @@ def partials(op: Any, arguments: list[Any]) -> list[Any]:
     out = []
     for d in declared:
         if callable(d):
-            names = d.__code__.co_varnames[: d.__code__.co_argcount]
-            out.append(d(*[known[n] for n in names]))
+            out.append(d(*[known[n] for n in inspect.signature(d).parameters]))
         else:
             out.append(d)
     return out
@@ -223,7 +224,79 @@ def test_derivatives_of_zeta(x: float) -> None:
         for q in (0.25, 1.5, 30.0):
             with mp.workprec(160):
                 slope = mp.diff(lambda s, q=q: mp.zeta(s, q), x)
-            assert float(zetas._zeta_slope(xp.asarray(x), q)) == pytest.approx(float(slope), rel=1e-11)
+            assert float(zetas._hurwitz_slope(xp.asarray(x), q)) == pytest.approx(float(slope), rel=1e-11)
+
+
+def _student(df, t):
+    return mp.sign(t) * mp.betainc(mp.mpf(0.5), df / 2, 0, t * t / (df + t * t), regularized=True) / 2
+
+
+# Points of every formula: series, integral and fraction, both sides of the mean, integers, ends.
+BY_PARAMETERS = {
+    "gammainc": (lambda a, x: mp.gammainc(a, 0, x, regularized=True), [(0.3, 0.2), (3.0, 2.5), (5.0, 20.0), (1000.0, 990.0)]),
+    "betainc": (accuracy.SEVERAL["betainc"].exact, [(0.5, 2.0, 0.3), (8.0, 3.0, 0.9), (3.0, 4.0, 1e-3), (200.0, 300.0, 0.41)]),
+    "stdtr": (_student, [(1.0, 0.5), (3.0, -2.0), (200.0, 3.0), (4.0, 0.0)]),
+    "fdtr": (lambda m, n, x: mp.betainc(m / 2, n / 2, 0, m * x / (n + m * x), regularized=True), [(3.0, 7.0, 0.5), (20.0, 30.0, 4.0)]),
+    "chdtrc": (lambda v, x: mp.gammainc(v / 2, x / 2, mp.inf, regularized=True), [(0.6, 0.4), (10.0, 40.0)]),
+    "zeta": (mp.zeta, [(1.1, 0.5), (7.0, 0.25), (3.3, 30.0)]),
+    "zeta of Riemann": (mp.zeta, [(-3.5,), (-0.25,), (0.0,), (0.5,), (3.0,)]),
+}
+
+
+@pytest.mark.parametrize("name", BY_PARAMETERS)
+def test_second_derivatives_by_parameters(name: str) -> None:
+    """All of them, against differences in mpmath. Uncompiled, for there are many small programs; one is compiled below."""
+    exact, points = BY_PARAMETERS[name]
+    function = getattr(special, name.split()[0])
+    with xp.config(kernels="python"), mp.workdps(50):
+        arguments = [xp.asarray(column) for column in zip(*points)]
+        h = mp.mpf(10) ** -12
+        for i, j in itertools.combinations_with_replacement(range(len(arguments)), 2):
+            first = xp.grad(lambda *v: xp.sum(function(*v)), argnums=i)
+            second = xp.grad(lambda *v, first=first: xp.sum(first(*v)), argnums=j)(*arguments)
+            for found, point in zip(second.tolist(), points):
+
+                def at(m: int, n: int, point: Any = point, i: int = i, j: int = j) -> Any:
+                    return exact(*[mp.mpf(p) + (m * h if k == i else 0) + (n * h if k == j else 0) for k, p in enumerate(point)])
+
+                expected = float((at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (4 * h * h))
+                assert found == pytest.approx(expected, rel=1e-11, abs=1e-13), (i, j, point)
+
+
+def test_third_derivative_by_a_parameter() -> None:
+    """To any order, compiled too; in float32 as accurately as it can hold; a user's function that calls one is differentiated as well."""
+    by_a = lambda a: special.gammainc(a, xp.asarray(2.5, dtype=a.dtype))  # noqa: E731
+    second = xp.grad(xp.grad(by_a))
+    with mp.workdps(50):
+        expected = [float(mp.diff(lambda a: mp.gammainc(a, 0, 2.5, regularized=True), 3, n, h=mp.mpf(10) ** -12)) for n in (2, 3)]
+    assert float(second(xp.asarray(3.0))) == pytest.approx(expected[0], rel=1e-12)
+    assert float(second(xp.asarray(3.0, dtype=xp.float32))) == pytest.approx(expected[0], rel=1e-7)
+    with xp.config(kernels="python"):
+        assert float(xp.grad(second)(xp.asarray(3.0))) == pytest.approx(expected[1], rel=1e-12)
+
+    @xp.elementwise
+    def excess(a, x):
+        return special.gammainc(a, x) - 0.5
+
+    with xp.config(kernels="python"):
+        slope = xp.grad(lambda a: excess(a, 2.5))(xp.asarray(3.0))
+        assert float(slope) == pytest.approx(float(xp.grad(by_a)(xp.asarray(3.0))), rel=1e-13)
+
+
+def test_derivatives_at_the_ends() -> None:
+    """By parameters the derivative is 0 where the function is 0 or 1 for every parameter, and NaN where it is NaN."""
+    inf = xp.inf
+    for name, arguments, expected in [
+        ("gammainc", ([2.0, 2.0, -1.0], [0.0, inf, 1.0]), [0, 0, np.nan]),
+        ("betainc", ([2.0, 2.0, -1.0], [3.0, 3.0, 1.0], [0.0, 1.0, 0.5]), [0, 0, np.nan]),
+        ("stdtr", ([2.0, 2.0, -1.0], [inf, 0.0, 1.0]), [0, 0, np.nan]),
+        ("fdtr", ([3.0, 3.0, -1.0], [4.0, 4.0, 1.0], [0.0, inf, 0.5]), [0, 0, np.nan]),
+        ("zeta", ([inf, 2.0, 0.5], [2.0, inf, 1.0]), [0, 0, np.nan]),
+    ]:
+        function = getattr(special, name)
+        with xp.config(kernels="python"):
+            found = xp.grad(lambda *v, function=function: xp.sum(function(*v)))(*map(xp.asarray, arguments))
+        np.testing.assert_allclose(np.asarray(found), expected, atol=1e-100, err_msg=name)
 
 
 # ---------------------------------------------------------------------- sums of exponentials

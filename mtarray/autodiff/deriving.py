@@ -65,7 +65,7 @@ class Partial:
             self._derive(operand, folds)
         except (Underivable, TypeError) as refusal:  # a TypeError: what was derived cannot be compiled
             self.error = f"{self.title}: no derivative could be derived from the source ({refusal}); declare it with derivative="
-            _texts[op].append((self.title, f"# {self.error}\n"))
+            _texts.setdefault(op, []).append((self.title, f"# {self.error}\n"))
 
     def _derive(self, operand: int, folds: bool) -> None:
         op = self.op
@@ -77,7 +77,7 @@ class Partial:
         number = constant(made)
         if number is not None and not bent:
             self.number = number
-            _texts[op].append((self.title, f"# {number}\n"))
+            _texts.setdefault(op, []).append((self.title, f"# {number}\n"))
             return
         loaded = {n.id for n in ast.walk(made) if isinstance(n, ast.Name)}
         used = list(range(len(self.parameters)))
@@ -88,10 +88,11 @@ class Partial:
         self.used = tuple(used)
         text = program.text()
         self.function = self._declare(made.name, text, program.outside, _rule(op, bent) if as_declared else None)
-        _texts[op].append((self.title, text))
+        _texts.setdefault(op, []).append((self.title, text))
 
     def _declare(self, name: str, text: str, outside: dict[str, Any], rule: Any) -> Any:
-        function = defined(name, text, self.op.section, outside)
+        # Of ours it is as a user's: read at once, and its own derivative is derived.
+        function = defined(name, text, f"derived.{self.op.section}" if is_ours(self.op) else self.op.section, outside)
         dtypes = tuple([d for d in self.op.dtypes if d in FLOATING])
         return elementwise(dtypes=dtypes, rule=rule)(function)
 
@@ -185,7 +186,7 @@ def defined(name: str, text: str, module: str, outside: dict[str, Any]) -> Calla
 
 def note(op: Op, title: str, text: str) -> None:
     """Add to what `source("derivative")` shows."""
-    _texts[op].append((title, text))
+    _texts.setdefault(op, []).append((title, text))
 
 
 def source_of(op: Any) -> str:

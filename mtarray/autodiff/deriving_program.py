@@ -136,7 +136,7 @@ class Program:
                 partial = call(self.special("polygamma"), [ast.Constant(1.0), load(operand)])
             elif callable(rule):
                 try:
-                    scalar = Scalar(rule)
+                    scalar = Scalar(getattr(rule, "scalar", rule))
                     takes = [a.arg for a in scalar._units[-1].node.args.args]
                     given = {"y": load("y_"), "g": ast.Constant(1.0)} | {o: load(o) for o in operands}
                     partial = call(self.include(scalar), [given[t] for t in takes])

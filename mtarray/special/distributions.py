@@ -5,13 +5,12 @@ from __future__ import annotations
 import math as _math
 from typing import Any
 
-from ..elementwise import exp, log, log1p
+from ..elementwise import exp, log, log1p, maximum, minimum
 from ._core import two_product, two_sum
-from ._declare import special
+from ._declare import special, wide
 from .betas import betaln, lbeta_parts
-from .gammas import digamma
 from .incomplete import _density, _lower_slope, gammainc_of, gammaincc_of
-from .ratios import _beta_density, _beta_slope_a, ibeta, ibeta_slopes
+from .ratios import back_by_b, beta_back, beta_front, beta_power, beta_rate, beta_slope_a, beta_slope_b, ibeta
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
 math: Any = _math
@@ -53,31 +52,23 @@ def _student(df, t):
 
 def _student_density(df, t):
     """Density of Student's distribution, arrays."""
+    df, t = wide(df), wide(t)
     return exp(-0.5 * (df + 1) * log1p(t * t / df) - betaln(0.5 * df, 0.5) - 0.5 * log(df))
 
 
-def _student_density_slope(df, t):
-    """Derivative of the density by df, arrays."""
-    by_df = digamma(0.5 * (df + 1)) - digamma(0.5 * df) - 1 / df - log1p(t * t / df) + (df + 1) * t * t / (df * (df + t * t))
-    return 0.5 * _student_density(df, t) * by_df
-
-
-@special(derivative=(None, _student_density_slope))
 def _student_slope(df, t):
-    """Derivative of `stdtr` by df."""
-    a = abs(t)
-    if not df > 0.0 or t != t:
-        return math.nan
-    if math.isinf(df) or a < 1e-150 or a > 1e150:
-        return 0.0
-    h, l = two_product(a, a)
-    x, xl, y, yl = _share(df, 0.0, h, l)
-    by_a, _by_b, power = ibeta_slopes(0.5 * df, 0.5, x, xl, y, yl)
-    slope = 0.25 * by_a + 0.5 * power / df  # of the tail; the derivative of x by df is x y / df
-    return slope if t < 0.0 else -slope
+    """Derivative of `stdtr`, 1/2 + t density(df, t) beta_back(1/2, df / 2, u, 1 - u) / 2 with u = t^2 / (df + t^2), by df; arrays.
+
+    That of the incomplete beta function by u = x is its power over x (1 - x), and that of u by df is -u (1 - u) / df.
+    """
+    df, t = minimum(wide(df), _MANY), minimum(maximum(wide(t), -1e150), 1e150)
+    s = df + t * t
+    u, v, b = t * t / s, df / s, 0.5 * df
+    slope = 0.5 * (beta_rate(b, 0.5, v, u) * beta_back(0.5, b, u, v) + back_by_b(0.5, b, u, v)) - 1 / df
+    return 0.5 * t * _student_density(df, t) * slope
 
 
-@special(derivative=(lambda df, t: _student_slope(df, t), _student_density))
+@special(derivative=(_student_slope, _student_density))
 def stdtr(df, t):
     """The distribution function of Student's t distribution with df degrees of freedom, at t; NaN unless df > 0.
 
@@ -199,28 +190,52 @@ def _fisher(dfn, dfd, x, upper):
     return ibeta(0.5 * dfn, 0.5 * dfd, w, wl, y, yl, upper)
 
 
-def _fisher_slopes(dfn, dfd, x):
-    """Derivatives of `fdtr` by its arguments; those of the incomplete beta function's x = w carry w (1 - w)."""
-    w = dfn * x / (dfd + dfn * x)
-    inner = _beta_density(0.5 * dfn, 0.5 * dfd, w) * w * (1 - w)
-    return inner, w
+def _fisher_shares(dfn, dfd, x):
+    dfn, dfd, x = wide(dfn), wide(dfd), minimum(wide(x), 1e150)
+    s = dfd + dfn * x
+    return dfn, dfd, dfn * x / s, dfd / s
 
 
 def _fisher_by_dfn(dfn, dfd, x):
-    inner, w = _fisher_slopes(dfn, dfd, x)
-    return 0.5 * _beta_slope_a(0.5 * dfn, 0.5 * dfd, w) + inner / dfn
+    """Derivative of `fdtr`, the incomplete beta function at u = dfn x / (dfd + dfn x), by dfn, arrays: that of u is u (1 - u) / dfn."""
+    dfn, dfd, u, v = _fisher_shares(dfn, dfd, x)
+    return 0.5 * beta_slope_a(0.5 * dfn, 0.5 * dfd, u, v) + beta_front(0.5 * dfn, 0.5 * dfd, u, v) / dfn
 
 
 def _fisher_by_dfd(dfn, dfd, x):
-    inner, _w = _fisher_slopes(dfn, dfd, x)
-    return -0.5 * _beta_slope_a(0.5 * dfd, 0.5 * dfn, dfd / (dfd + dfn * x)) - inner / dfd
+    dfn, dfd, u, v = _fisher_shares(dfn, dfd, x)
+    return 0.5 * beta_slope_b(0.5 * dfn, 0.5 * dfd, u, v) - beta_front(0.5 * dfn, 0.5 * dfd, u, v) / dfd
 
 
-def _fisher_by_x(dfn, dfd, x):
-    return _fisher_slopes(dfn, dfd, x)[0] / x
+def _density_by_dfn(dfn, dfd, x, y):
+    s = dfd + dfn * x
+    return 0.5 * y * (beta_rate(0.5 * dfn, 0.5 * dfd, dfn * x / s, dfd / s) + (dfd - dfd * x) / s)
 
 
-@special(derivative=(_fisher_by_dfn, _fisher_by_dfd, _fisher_by_x))
+def _density_by_dfd(dfn, dfd, x, y):
+    s = dfd + dfn * x
+    return 0.5 * y * (beta_rate(0.5 * dfd, 0.5 * dfn, dfd / s, dfn * x / s) + (dfn * x - dfn) / s)
+
+
+def _density_by_x(dfn, dfd, x, y):
+    return y * ((0.5 * dfn - 1) / x - 0.5 * (dfn + dfd) * dfn / (dfd + dfn * x))
+
+
+@special(derivative=(_density_by_dfn, _density_by_dfd, _density_by_x))
+def _fisher_density(dfn, dfd, x):
+    """Derivative of `fdtr` by x."""
+    if not (dfn > 0.0 and dfd > 0.0 and x >= 0.0):
+        return math.nan
+    if x == 0.0:
+        return 0.0 if dfn > 2.0 else 1.0 if dfn == 2.0 else math.inf
+    h, l = two_product(dfn, x)
+    if math.isinf(h) or math.isinf(dfd):
+        return 0.0
+    w, wl, y, yl = _share(h, l, dfd, 0.0)
+    return beta_power(0.5 * dfn, 0.5 * dfd, w, wl, y, yl) / x if w > 1e-280 and y > 1e-280 else 0.0
+
+
+@special(derivative=(_fisher_by_dfn, _fisher_by_dfd, _fisher_density))
 def fdtr(dfn, dfd, x):
     """The distribution function of Fisher's F with dfn and dfd degrees of freedom at x; NaN for negative x, dfn <= 0 or dfd <= 0.
 
@@ -237,7 +252,7 @@ def fdtr(dfn, dfd, x):
     derivative=(
         lambda dfn, dfd, x: -_fisher_by_dfn(dfn, dfd, x),
         lambda dfn, dfd, x: -_fisher_by_dfd(dfn, dfd, x),
-        lambda dfn, dfd, x: -_fisher_by_x(dfn, dfd, x),
+        lambda dfn, dfd, x: -_fisher_density(dfn, dfd, x),
     )
 )
 def fdtrc(dfn, dfd, x):

@@ -7,9 +7,10 @@ from typing import Any
 
 from ..elementwise import exp, log
 from ._core import exp_of, log_parts, stirling_rest, two_product, two_sum
-from ._declare import special
-from ._fits import erfcx_near, lgamma_one, temme_0, temme_1, temme_2, temme_3, temme_4, temme_5, temme_6, temme_7
+from ._declare import by, special, wide
+from ._fits import erfcx_near, lgamma_one, psi_far, temme_0, temme_1, temme_2, temme_3, temme_4, temme_5, temme_6, temme_7
 from .gammas import digamma, gamma_near, lgamma, psi_of
+from .zetas import polygamma
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
 math: Any = _math
@@ -140,85 +141,100 @@ def gammaincc_of(a, x):
     return value if upper else 1.0 - value
 
 
-def _series_slope(a, x):
-    """`_lower_series` and its derivative by a."""
-    total, slope, term, rate = 1.0, 0.0, 1.0, 0.0
+# ---------------------------------------------------------------------- derivatives by a
+#
+# The functions are written as a product whose first factor has a derivative of a few terms. That of the second, a sum or an integral, is
+# derived from the source, termwise.
+
+
+@special(derivative=(lambda a, x: -polygamma(1.0, a + 1), lambda a, x: 1 / x))
+def _rate(a, x):
+    """log(x) - digamma(a + 1), of a large a what is left of it; 0 at the ends, where what it is a factor of vanishes."""
+    if x == 0.0 or math.isinf(x) or math.isinf(a):
+        return 0.0
+    if a < 30.0:
+        return math.log(x) - psi_of(a + 1.0)
+    m = (x - a) / a
+    return (math.log1p(m) if m > -0.5 else math.log(x / a)) - (0.5 / a - psi_far(1.0 / (a * a)) / a / a)
+
+
+@special(derivative=(lambda a, x, y: y * _rate(a, x), lambda a, x, y: y * ((a - x) / x)))
+def _front(a, x):
+    """x^a exp(-x) / gamma(a + 1)."""
+    if not (a > 0.0 and x >= 0.0):
+        return math.nan
+    if x == 0.0 or math.isinf(x) or math.isinf(a):
+        return 0.0
+    power, _size = _power(a, x)
+    return power
+
+
+@special(derivative=(0, 0))
+def _reach(a, x):
+    """Where the integrand of `_integral` has become small, roughly. It only places the nodes, so it is a constant of derivatives."""
+    return 1.0 / (abs(a - x) + math.sqrt(a))
+
+
+def _bend(u):
+    """exp(-u) - 1 + u."""
+    if abs(u) > 0.4:
+        return math.expm1(-u) + u
+    term = 0.5 * u * u
+    total = term
+    for k in range(3, 15):
+        term = term * (-u / k)
+        total = total + term
+    return total
+
+
+def _integral(a, x, side):
+    """The integral of exp(-side a s - x (exp(-side s) - 1)) over s > 0: t = x exp(-side s) in that of t^(a - 1) exp(-t).
+
+    The integrand falls from 1, smoothly, at one scale. By the trapezoidal rule after a double exponential substitution.
+    """
+    c = _reach(a, x)
+    d = side * (a - x)
+    total = 0.0
+    v = -3.75
+    while v < 60.0:
+        e = math.exp(-v)
+        s = c * math.exp(v - e)
+        p = -d * s - x * _bend(side * s)
+        if p < -80.0:
+            break
+        total = total + math.exp(p) * (s + s * e)
+        v = v + 0.0625
+    return 0.0625 * total
+
+
+def _series(a, x):
+    """`_lower_series`, without its rounding errors summed."""
+    total, term = 1.0, 1.0
     for n in range(1, _STEPS):
         term = term * (x / (a + n))
-        rate = rate - 1.0 / (a + n)
         total = total + term
-        slope = slope + term * rate
-        if term * (1.0 - rate) < 1e-17 * total:
+        if term < 1e-23 * total:
             break
-    return total, slope
+    return total
 
 
-def _fraction_slope(a, x):
-    """`_upper_fraction` and its derivative by a."""
-    b = (x - a) + 1.0
-    d = 1.0 / b
-    dd = d * d
-    term, dterm = d, dd
-    total, slope = d, dd
-    for n in range(1, _STEPS):
-        b = b + 2.0
-        k = n * (a - n)
-        step = k * d
-        dstep = n * d + k * dd
-        d = 1.0 / (b + step)
-        dd = d * d * (1.0 - dstep)
-        dterm = -(dstep * d * term + step * dd * term + step * d * dterm)
-        term = -step * d * term
-        total = total + term
-        slope = slope + dterm
-        if abs(term) + abs(dterm) < 1e-17 * (abs(total) + abs(slope)):
-            break
-    return total, slope
-
-
-def _temme_slope(a, x):
-    """Derivative of the lower function by a, for large a and x near it: of erfc and the first terms of Temme's series.
-
-    The series's derivatives by eta follow from its recurrence: c_k' = eta c_(k+1) - (-1)^(k+1) g_(k+1) eta / (x / a - 1).
-    """
-    power, size = _power(a, x)
-    if power == 0.0:
+@special()
+def _back(a, x):
+    """The lower function, or (x > a) what it lacks of 1, over `_front`."""
+    if not (a > 0.0 and x >= 0.0 and math.isfinite(a + x)):
         return 0.0
-    r = math.copysign(math.sqrt(size) if size > 0.0 else 0.0, x - a)
-    m = (x - a) / a
-    eta = r * math.sqrt(2.0 / a)
-    ratio = eta / m if m != 0.0 else 1.0
-    log_ratio = math.log1p(m)
-    dr = -0.5 * log_ratio / r if abs(m) > 1e-9 else -math.sqrt(0.5 / a)
-    deta = math.sqrt(2.0 / a) * (dr - 0.5 * r / a)
-    density = power * math.exp(stirling_rest(a))  # exp(-r^2) / sqrt(2 pi a)
-    c0 = temme_0(eta)
-    c1 = temme_1(eta)
-    c2 = temme_2(eta)
-    c3 = temme_3(eta)
-    s = c0 + (c1 + c2 / a) / a
-    ds = eta * c1 + ratio / 12.0 + (eta * c2 - ratio / 288.0 + (eta * c3 - 139.0 * ratio / 51840.0) / a) / a
-    ds = ds * deta - (c1 + 2.0 * c2 / a) / (a * a)
-    return density * (math.sqrt(2.0 * a) * dr - ((log_ratio - 0.5 / a) * s + ds))
+    if x > a and x > 1.1:
+        return -a * _integral(a, x, -1.0)
+    return _series(a, x) if a < 100.0 else a * _integral(a, x, 1.0)
 
 
-@special(derivative=(None, lambda a, x: _density(a, x) * (log(x) - digamma(a))))
+_back_slope = by(_back, "a")
+
+
 def _lower_slope(a, x):
     """Derivative of `gammainc` by a."""
-    e = _edge(a, x)
-    if e != -1.0:
-        return 0.0 if e == e and a > 0.0 else math.nan
-    if a >= 1e4 and abs(x - a) < 0.4 * a:
-        return _temme_slope(a, x)
-    power, _size = _power(a, x)
-    if power == 0.0:
-        return 0.0
-    rate = math.log(x) - psi_of(a)
-    if x <= 1.1 or x <= a:
-        total, slope = _series_slope(a, x)
-        return power * (total * (rate - 1.0 / a) + slope)
-    total, slope = _fraction_slope(a, x)
-    return -power * a * (total * rate + slope)
+    a, x = wide(a), wide(x)
+    return _front(a, x) * (_rate(a, x) * _back(a, x) + _back_slope(a, x))
 
 
 def _density(a, x):
@@ -241,7 +257,7 @@ def _log_density(a, x):
     return -size + math.log(math.sqrt(a) / (x * _SQRT_2PI)) if a >= 10.0 else (a - 1.0) * math.log(x) - x - lgamma(a)
 
 
-@special(derivative=(lambda a, x: _lower_slope(a, x), _density))
+@special(derivative=(_lower_slope, _density))
 def gammainc(a, x):
     """The regularised lower incomplete gamma function, 1 / gamma(a) times the integral of t^(a - 1) exp(-t) from 0 to x.
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from ..elementwise import log, log1p
 from ._core import exp_of, log_parts, stirling_rest, two_product, two_sum
-from ._declare import special
+from ._declare import by, special, wide
+from ._fits import psi_far
 from .betas import lbeta_parts
-from .gammas import digamma, psi_of
+from .gammas import psi_of
+from .zetas import polygamma
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
 math: Any = _math
@@ -19,7 +21,7 @@ _STEPS = 100_000  # no fraction below needs as many; a loop must end whatever it
 # x and its complement y = 1 - x are pairs below: where a or b is large, powers of rounded ones have lost their digits.
 
 
-def _beta_power(a, b, x, xl, y, yl):
+def beta_power(a, b, x, xl, y, yl):
     """x^a y^b / beta(a, b)."""
     centred = a >= 10.0 and b >= 10.0
     s, sl = two_sum(a, b)
@@ -83,7 +85,7 @@ def ibeta(a, b, x, xl, y, yl, upper):
         x, y = y, x
         xl, yl = yl, xl
         upper = 1.0 - upper
-    value = _beta_power(a, b, x, xl, y, yl) * _beta_fraction(a, b, x, y)
+    value = beta_power(a, b, x, xl, y, yl) * _beta_fraction(a, b, x, y)
     return 1.0 - value if upper > 0.5 else value
 
 
@@ -108,9 +110,10 @@ def betainc_of(a, b, x, upper):
     return ibeta(a, b, x, 0.0, y, yl, upper)
 
 
-@special(derivative=(lambda a, b: _by_first(a, b), lambda a, b: _by_first(b, a)))
+@special(derivative=(lambda a, b: polygamma(1.0, a) - polygamma(1.0, a + b), lambda a, b: -polygamma(1.0, a + b)))
 def _by_first(a, b):
-    return digamma(a) - digamma(a + b)
+    """Derivative of log(beta(a, b)) by a."""
+    return psi_of(a) - psi_of(a + b)
 
 
 @special(
@@ -125,78 +128,107 @@ def _beta_density(a, b, x):
     if not (x > 0.0 and x < 1.0 and a > 0.0 and b > 0.0 and math.isfinite(a + b)):
         return math.nan if not (x >= 0.0 and x <= 1.0) else 0.0 if (a if x == 0.0 else b) > 1.0 else math.inf
     y, yl = two_sum(1.0, -x)
-    return _beta_power(a, b, x, 0.0, y, yl) / (x * y)
+    return beta_power(a, b, x, 0.0, y, yl) / (x * y)
 
 
-def _fraction_slopes(a, b, x, y):
-    """`_beta_fraction` and its derivatives by a and b."""
-    s = a + b
-    lead = math.fma(a, y, -b * x) + 1.0
-    d = (a + 1.0) / (a * lead)
-    da = -d * (1.0 / (a * (a + 1.0)) + y / lead)
-    db = d * x / lead
-    term, ta, tb = d, da, db
-    f, fa, fb = d, da, db
-    for m in range(1, _STEPS):
-        u = a + 2.0 * m - 1.0
-        v = u + 2.0
-        k = m * (b - m) * x / u
-        inner = lead + m * (1.0 + y)
-        c = m + k + (a + m) * inner / v
-        ca = -k / u + (inner + (a + m) * (y - inner / v)) / v
-        cb = m * x / u - (a + m) * x / v
-        p = (a + m - 1.0) * (s + m - 1.0) * x / u
-        e = p * k
-        ea = e * (1.0 / (a + m - 1.0) + 1.0 / (s + m - 1.0) - 2.0 / u)
-        eb = e / (s + m - 1.0) + p * m * x / u
-        g = 1.0 / (c + e * d)
-        ga = -g * g * (ca + ea * d + e * da)
-        gb = -g * g * (cb + eb * d + e * db)
-        step = e * d * g
-        ta = -(step * ta + (ea * d * g + e * (da * g + d * ga)) * term)
-        tb = -(step * tb + (eb * d * g + e * (db * g + d * gb)) * term)
-        term = -step * term
-        d, da, db = g, ga, gb
-        f, fa, fb = f + term, fa + ta, fb + tb
-        if abs(term) < 1e-17 * abs(f) and abs(ta) <= 1e-17 * abs(fa) and abs(tb) <= 1e-17 * abs(fb):
-            break
-    return f, fa, fb
-
-
-def ibeta_slopes(a, b, x, xl, y, yl):
-    """Derivatives of the incomplete beta function by a and b, and x y times the one by x."""
-    swapped = _beyond(a, b, x)
-    if swapped:
-        a, b = b, a
-        x, y = y, x
-        xl, yl = yl, xl
-    f, fa, fb = _fraction_slopes(a, b, x, y)
-    power = _beta_power(a, b, x, xl, y, yl)
-    common = psi_of(a + b)
-    fa = power * (f * (math.log(x) - psi_of(a) + common) + fa)
-    fb = power * (f * (math.log(y) - psi_of(b) + common) + fb)
-    if swapped:
-        fa, fb = -fb, -fa
-    return fa, fb, power
-
-
-@special(derivative=(None, None, lambda a, b, x: _beta_density(a, b, x) * (log(x) - _by_first(a, b))))
-def _beta_slope_a(a, b, x):
-    """Derivative of `betainc` by a."""
-    if not (a > 0.0 and b > 0.0 and x > 0.0 and x < 1.0 and math.isfinite(a + b)):
-        return 0.0 if (x == 0.0 or x == 1.0) and a > 0.0 and b > 0.0 else math.nan
-    y, yl = two_sum(1.0, -x)
-    slope, _other, _power = ibeta_slopes(a, b, x, 0.0, y, yl)
-    return slope
-
-
-def _beta_slope_b(a, b, x):
-    return -_beta_slope_a(b, a, 1 - x)
+# ---------------------------------------------------------------------- derivatives by parameters
+#
+# As in `incomplete`: a factor with a derivative of a few terms, and a fraction whose derivative is derived from its source. u and v = 1 - u
+# are operands of their own, so that neither loses digits where the other is near 1.
 
 
 @special(
-    derivative=(lambda a, b, x: _beta_slope_a(a, b, x), lambda a, b, x: _beta_slope_b(a, b, x), lambda a, b, x: _beta_density(a, b, x))
+    derivative=(
+        lambda a, b: polygamma(1.0, a + b) - polygamma(1.0, a),
+        lambda a, b: polygamma(1.0, a + b),
+        lambda u: 1 / u,
+        0,
+    )
 )
+def beta_rate(a, b, u, v):
+    """log(u) - digamma(a) + digamma(a + b), of a large a what is left of it; 0 at u = 0, where what it is a factor of vanishes."""
+    if u == 0.0:
+        return 0.0
+    m = (u * b - v * a) / a
+    if a < 20.0 or m < -0.5:
+        return math.log(u) - psi_of(a) + psi_of(a + b)
+    s = a + b
+    return math.log1p(m) + 0.5 * b / (a * s) + (psi_far(1.0 / (a * a)) / a / a - psi_far(1.0 / (s * s)) / s / s)
+
+
+@special(
+    derivative=(
+        lambda a, b, u, v, y: y * beta_rate(a, b, u, v),
+        lambda a, b, u, v, y: y * beta_rate(b, a, v, u),
+        lambda a, u, y: y * (a / u),
+        lambda b, v, y: y * (b / v),
+    )
+)
+def beta_front(a, b, u, v):
+    """u^a v^b / beta(a, b), u + v = 1."""
+    if not (a > 0.0 and b > 0.0 and u >= 0.0 and v >= 0.0):
+        return math.nan
+    if u == 0.0 or v == 0.0 or math.isinf(a) or math.isinf(b):
+        return 0.0
+    # the larger one as a pair: what it lacks of the sum is its own rounding error
+    return beta_power(a, b, u, 0.0, v, (1.0 - v) - u) if u < v else beta_power(a, b, u, (1.0 - u) - v, v, 0.0)
+
+
+def _plain_fraction(a, b, x, y):
+    """`_beta_fraction`, which ends where the fraction would if no factor b - m were small."""
+    s = a + b
+    lead = a * y - b * x + 1.0
+    d = (a + 1.0) / (a * lead)
+    term = d
+    total = d
+    left = 1.0
+    for m in range(1, _STEPS):
+        u = a + 2.0 * m - 1.0
+        k = m * (b - m) * x / u
+        step = (a + m - 1.0) / u * (s + m - 1.0) * (k * x) * d
+        left = left * d
+        d = 1.0 / (m + k + (a + m) * (lead + m * (1.0 + y)) / (u + 2.0) + step)
+        term = -step * d * term
+        total = total + term
+        left = left * abs((a + m - 1.0) * (s + m - 1.0) * m * (abs(b - m) + 1.0) * x * x / (u * u) * d)
+        if left < 1e-21:
+            break
+    return total
+
+
+@special()
+def beta_back(a, b, u, v):
+    """The incomplete beta function at u, or (beyond the mean) what it lacks of 1, over `beta_front`."""
+    if not (a > 0.0 and b > 0.0 and u >= 0.0 and v >= 0.0 and math.isfinite(a + b)):
+        return 0.0
+    return -_plain_fraction(b, a, v, u) if _beyond(a, b, u) else _plain_fraction(a, b, u, v)
+
+
+back_by_a = by(beta_back, "a")
+back_by_b = by(beta_back, "b")
+
+
+def beta_slope_a(a, b, u, v):
+    """Derivative of the incomplete beta function at u by a."""
+    return beta_front(a, b, u, v) * (beta_rate(a, b, u, v) * beta_back(a, b, u, v) + back_by_a(a, b, u, v))
+
+
+def beta_slope_b(a, b, u, v):
+    """Derivative of the incomplete beta function at u by b."""
+    return beta_front(a, b, u, v) * (beta_rate(b, a, v, u) * beta_back(a, b, u, v) + back_by_b(a, b, u, v))
+
+
+def _slope_a(a, b, x):
+    x = wide(x)
+    return beta_slope_a(wide(a), wide(b), x, 1 - x)
+
+
+def _slope_b(a, b, x):
+    x = wide(x)
+    return beta_slope_b(wide(a), wide(b), x, 1 - x)
+
+
+@special(derivative=(_slope_a, _slope_b, lambda a, b, x: _beta_density(a, b, x)))
 def betainc(a, b, x):
     """The regularised incomplete beta function, 1 / beta(a, b) times the integral of t^(a - 1) (1 - t)^(b - 1) from 0 to x.
 
@@ -211,8 +243,8 @@ def betainc(a, b, x):
 
 @special(
     derivative=(
-        lambda a, b, x: -_beta_slope_a(a, b, x),
-        lambda a, b, x: -_beta_slope_b(a, b, x),
+        lambda a, b, x: -_slope_a(a, b, x),
+        lambda a, b, x: -_slope_b(a, b, x),
         lambda a, b, x: -_beta_density(a, b, x),
     )
 )

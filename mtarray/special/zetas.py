@@ -7,9 +7,9 @@ from typing import Any
 
 from .._array import Array
 from ._core import exp_of, lgamma_parts, sinpi, two_product, two_sum
-from ._declare import special
-from ._fits import HALF_LOG_TWO_PI, LOG_TWO_PI, LOG_TWO_PI_LOW, PI, zeta_near
-from .gammas import gamma_of, psi_of
+from ._declare import by, special
+from ._fits import LOG_TWO_PI, LOG_TWO_PI_LOW, PI, zeta_near
+from .gammas import digamma, gamma_of, psi_of
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
 math: Any = _math
@@ -75,69 +75,61 @@ def hurwitz(s, q):
     return _hurwitz_positive(s, q) if q < math.inf else 0.0
 
 
-@special(derivative=(lambda x, q: _zeta_slope(x, q), lambda x, q: -x * _hurwitz_zeta(x + 1, q)))
-def _hurwitz_zeta(x, q):
-    return hurwitz(x, q)
-
-
-def _tail_with_slope(s, a):
-    """`_bernoulli_tail` and its derivative by s."""
-    z = 1.0 / (a * a)
-    term = s / a
-    rate = 1.0 / s
-    total = term / 12.0
-    slope = 1.0 / (12.0 * a)
-    for k in range(1, 7):
-        j = 2.0 * k - 1.0
-        term = term * ((s + j) * (s + j + 1.0) * z)
-        rate = rate + 1.0 / (s + j) + 1.0 / (s + j + 1.0)
-        b = _B4 if k == 1 else _B6 if k == 2 else _B8 if k == 3 else _B10 if k == 4 else _B12 if k == 5 else _B14
-        total = total + term * b
-        slope = slope + term * rate * b
-    return total, slope
-
-
-def _hurwitz_slope(s, q):
-    """Derivative of the Hurwitz zeta function by s, for q > 0; continued to s > -4, s != 1."""
+def _plain_sum(s, q):
+    """The same as a plain program, for its derivatives by s, which are derived from the source: q > 0; continued to s > -4, s != 1."""
     total = 0.0
     k = 0.0
     a = q
     limit = 12.0 + 2.6 * abs(s)
     while a < limit:
-        term = math.log(a) * math.pow(a, -s)
-        total = total - term
-        if abs(term) <= 1e-19 * abs(total) and a > 2.0 and s > 2.0:
+        term = math.pow(a, -s)
+        total = total + term
+        if term <= 1e-24 * total and a > 2.0 and s > 2.0:  # logarithms of a will stand before it
             return total
         k = k + 1.0
         a = q + k
-    p = math.pow(a, -s)
-    tail, slope = _tail_with_slope(s, a)
-    return total + p * (slope - a / ((s - 1.0) * (s - 1.0)) - math.log(a) * (a / (s - 1.0) + 0.5 + tail))
+    return total + math.pow(a, -s) * (a / (s - 1.0) + 0.5 + _bernoulli_tail(s, a))
 
 
-@special(derivative=(None, lambda x, q: -_hurwitz_zeta(x + 1, q) - x * _zeta_slope(x + 1, q)))
-def _zeta_slope(x, q):
-    """Derivative of Hurwitz's zeta by x; NaN unless x > 1 and q > 0."""
+@special()
+def _hurwitz_program(x, q):
     if x > 1.0 and q > 0.0:
-        return _hurwitz_slope(x, q) if q < math.inf and x < math.inf else 0.0
-    return math.nan
+        return _plain_sum(x, q) if q < math.inf and x < math.inf else 0.0
+    return math.exp(math.nan * (x + q))  # NaN, as its derivatives are
 
 
-@special(derivative=None)
-def _riemann_slope(x):
-    """Derivative of Riemann's zeta; from the reflection formula for x < 0."""
-    if x == 1.0 or x != x or math.isinf(x):
-        return math.nan if x != math.inf else 0.0
-    if x == 0.0:
-        return -HALF_LOG_TWO_PI
-    if x > -1.0:
-        return _hurwitz_slope(x, 1.0)
+_hurwitz_slope = by(_hurwitz_program, "x")
+
+
+@special(derivative=(_hurwitz_slope, lambda x, q: -x * _hurwitz_zeta(x + 1, q)))
+def _hurwitz_zeta(x, q):
+    return hurwitz(x, q)
+
+
+@special(derivative=lambda x: 0.5 * PI * _quarter_sine(x + 1))
+def _quarter_sine(x):
+    """sin(pi x / 2)."""
+    return sinpi(0.5 * x)
+
+
+@special(derivative=lambda x, y: y * (LOG_TWO_PI - digamma(1 - x)))
+def _reflected(x):
+    """gamma(1 - x) / (2 pi)^(1 - x)."""
     h, l = _reflection(x)
-    a = 1.0 - x
-    z = _riemann_right(a)
-    s = sinpi(0.5 * x)
-    c = sinpi(0.5 * (x + 1.0))
-    return 2.0 * exp_of(h, l) * (0.5 * PI * c * z + s * (z * (LOG_TWO_PI - psi_of(a)) - _hurwitz_slope(a, 1.0)))
+    return exp_of(h, l)
+
+
+@special()
+def _riemann_program(x):
+    """Riemann's zeta as a plain program."""
+    if math.isinf(x) or x == 1.0:
+        return 0.0 if x > 1.0 else math.exp(math.nan * x)
+    if x > -0.5:
+        return _plain_sum(x, 1.0)
+    return 2.0 * _quarter_sine(x) * _reflected(x) * _plain_sum(1.0 - x, 1.0)
+
+
+_riemann_slope = by(_riemann_program, "x")
 
 
 def _riemann(x):
@@ -167,7 +159,7 @@ def _reflection(x):
     return h, l + (t - pl - a * LOG_TWO_PI_LOW)
 
 
-@special(derivative=lambda x: _riemann_slope(x))
+@special(derivative=_riemann_slope)
 def _riemann_zeta(x):
     return _riemann(x)
 
