@@ -9,7 +9,7 @@
 (100, 2)
 """
 
-from . import functional, init
+from . import functional, init, optim, utils
 from ._random import default_generator, manual_seed
 from .activations import (
     ELU,
@@ -64,5 +64,5 @@ __all__ = [
     "HuberLoss", "Identity", "KLDivLoss", "L1Loss", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "MaxPool1d",
     "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "PReLU", "Parameter", "ParameterDict", "ParameterList", "ReLU", "ReLU6",
     "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "Unflatten", "default_generator", "functional",
-    "init", "manual_seed",
+    "init", "manual_seed", "optim", "utils",
 ]  # fmt: skip
