@@ -240,3 +240,58 @@ def test_numbers_beside_arrays_have_no_tangent():
     for choose in (lambda x: xp.where(x > 0, 1.0, x * 3.0), lambda x: xp.where(x > 0, x * 3.0, 1.0)):
         _, t = ad.jvp(choose, (x,), (xp.ones(2),))
         assert t.tolist() == xp.grad(lambda x, f=choose: xp.sum(f(x)))(x).tolist()
+
+
+def _overwritten(x):
+    y = xp.sqrt(x)
+    y[0] = 1.0
+    return 2 * y
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: xp.clip(xp.sqrt(x), 0.5, 2.5),
+        lambda x: xp.clip(x, xp.log(x), 10.0),
+        lambda x: xp.maximum(xp.sqrt(x), 1.0),
+        lambda x: xp.minimum(-1.0, -xp.sqrt(x)),
+        lambda x: xp.fmax(xp.sqrt(x), 1.0),
+        lambda x: xp.max(xp.sqrt(xp.stack([x, x + 1])), axis=0),
+        lambda x: xp.min(-xp.sqrt(x)),
+        lambda x: xp.where(x > 0, xp.sqrt(x), x),
+        lambda x: xp.sort(xp.sqrt(x))[1:],
+        lambda x: xp.tril(xp.stack([xp.sqrt(x)] * 3), k=-1)[:, 1:],
+        lambda x: xp.quantile(xp.sqrt(x), 0.7),
+        _overwritten,
+    ],
+)
+def test_forward_mode_leaves_out_what_was_not_chosen(f):
+    """The element 0 has an infinite slope, and no result depends on it: both modes give 0, to second order as well."""
+    x = xp.asarray([0.0, 4.0, 9.0])
+    reverse = np.asarray(ad.jacrev(f)(x))
+    assert np.isfinite(reverse).all()
+    np.testing.assert_array_equal(np.asarray(ad.jacfwd(f)(x)), reverse)
+    total = lambda x: xp.sum(f(x))  # noqa: E731
+    np.testing.assert_allclose(np.asarray(ad.jacfwd(xp.grad(total))(x)), np.asarray(ad.jacrev(xp.grad(total))(x)))
+
+
+@pytest.mark.parametrize("n", [2, 100_000])
+def test_hypot_at_the_origin(n):
+    zero = xp.zeros(n)
+    assert not np.any(np.asarray(xp.grad(lambda x: xp.sum(xp.hypot(x, zero)))(zero)))
+    _, t = ad.jvp(lambda x: xp.hypot(x, x), (zero,), (xp.ones(n),))
+    assert not np.any(np.asarray(t))
+    second = ad.hvp(lambda x: xp.sum(xp.hypot(x, 4.0)), (zero + 3,), (xp.ones(n),))
+    np.testing.assert_allclose(np.asarray(second), 16 / 125)
+
+
+def test_a_users_op_that_shares_a_name():
+    """A rule of ops that choose among elements goes by the op, not by what it is called."""
+
+    @xp.elementwise(dtypes=(xp.float64,), derivative=(lambda x, limit: xp.zeros_like(x) * limit, None))
+    def clip(x, limit):
+        return x
+
+    assert xp.clip(xp.asarray([2.0]), 0, 1) == 1.0
+    x = xp.asarray([0.0])
+    assert np.isnan(float(xp.grad(lambda x: clip(xp.sqrt(x), 1.0)[0])(x)[0]))  # 0 times an infinite slope, which is in use

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from .. import _array, _strides
-from .._array import Array
+from .._array import Array, fresh, value
 from . import tape
 from .rules import rules_of
 from .sweep import NoDerivativeError, expand, scaled, sweep
@@ -124,8 +126,22 @@ def _partial(rules: Any, i: int, t: Array, inputs: tuple[Any, ...], y: Array, st
     fold = rules.kind == "fold"
     shape = inputs[0]._shape if fold else ()
 
-    d = scaled(t, (rule, names), _Given(rules, inputs, y, static, shape), False)
+    get = _Given(rules, inputs, y, static, shape)
+    d = scaled(t, (rule, names), get, False)
+    if rules.chooses and names:
+        d = _without_unchosen(d, (rule, names), get)
     return _array.xp.sum(d, axis=static["axes"], keepdims=static["keepdims"]) if fold else d
+
+
+def _without_unchosen(d: Array, chosen: Any, get: Any) -> Array:
+    """A tangent with 0 where it is not finite and its element was not chosen: as the reverse sweep has it, nothing depends on that one."""
+    finite = np.isfinite(value(d))
+    if finite.all():
+        return d
+    xp = _array.xp
+    with recording(0):
+        lost = ~finite & (value(scaled(xp.ones_like(d), chosen, get, False)) == 0)
+    return xp.where(fresh(lost), fresh(np.zeros((), d._dtype)), d) if lost.any() else d
 
 
 class _Given:

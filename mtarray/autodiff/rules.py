@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from .._ops import Elementwise, Engine, Op, Reduction, Vjp
+from .._ops import Elementwise, Engine, Op, Reduction, Vjp, is_ours
 
 _RESERVED = ("y", "g", "shape", "axes")
+
+# Ops of ours that give some elements of an operand the cotangent 0 because they did not choose them.
+_CHOOSING = frozenset("where maximum minimum fmax fmin clip max min taken taken_along sorted_along partitioned triangle".split())
 
 
 class Rules:
@@ -20,11 +23,26 @@ class Rules:
         and returns a sequence, if that is how it is.
     constants: for each operand whether the derivative by it is 0. flat: whether all are, and there is nothing to record.
     missing: whether there is none.
+    chooses: whether it leaves elements of operands out.
     linear: "all" if the op is linear in its operands together, "each" if in each apart, None if not.
     plain: their twins on ndarrays (see `plain`): None before they are first wanted, empty if there are none.
     """
 
-    __slots__ = ("kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept", "constants", "places", "plain")
+    __slots__ = (
+        "kind",
+        "each",
+        "operands",
+        "joint",
+        "flat",
+        "missing",
+        "linear",
+        "static",
+        "kept",
+        "constants",
+        "places",
+        "chooses",
+        "plain",
+    )
 
     def __init__(self, op: Op, kind: str, operands: tuple[str, ...], given: Any, linear: str | None, static: dict[str, Any]) -> None:
         # An operand may have a name that means something else in rules (`y`, the result): then it is the operand.
@@ -37,6 +55,7 @@ class Rules:
         self.linear = linear
         self.joint: Any = None
         self.missing = given is None
+        self.chooses = op.name in _CHOOSING and is_ours(op)
         self.plain: Any = None
         self.kept: dict[int, tuple[bool, ...]] = {}
         if given is None:
@@ -107,7 +126,7 @@ def _make(op: Op) -> Rules:
         operands, static = list(op.parameters), {}
     else:
         operands, static = ["x"], dict.fromkeys(["axis", "include_initial"] if op.kind == "scan" else ["axes", "keepdims"])
-    if derivative is None and not isinstance(op, Engine) and op.section.partition(".")[0] != "mtarray":
+    if derivative is None and not isinstance(op, Engine) and not is_ours(op):
         from .deriving import derive  # of users' ops, from their source
 
         names, derivative = derive(op)

@@ -31,9 +31,6 @@ class FreedError(RuntimeError):
     """A part of the graph was asked for that an earlier backward pass freed."""
 
 
-# Ops that give some elements of an operand the cotangent 0 because they did not choose them.
-_CHOOSING = frozenset("where maximum minimum fmax fmin clip max min taken taken_along sorted_along partitioned triangle".split())
-
 FEW = 4096  # elements up to which a sum is made sooner than a window is added in place
 
 # Set by `nans`: called with (node, cotangent, given) after the cotangents `given` were made from that of a node.
@@ -96,7 +93,7 @@ class _Sweep:
             return False
         op = node.op
         unused = node in self.unused and (op.rules.kind != "vjps" or op.name == "join")
-        if not carry(self, node, g, unused, unused or op.name in _CHOOSING):
+        if not carry(self, node, g, unused, unused or op.rules.chooses):
             return False
         if node.mask == self.bit and not self.keep:
             self.free(node)
@@ -238,7 +235,7 @@ class _Sweep:
             g = _seen_as(node, g)
         get = _Saved(node, rules)
         unused = node in self.unused and (rules.kind != "vjps" or op.name == "join")
-        if unused or op.name in _CHOOSING:
+        if unused or op.rules.chooses:
             self.unused.update([e[0] for e, w in zip(ins, wanted) if w])
         if rules.joint is not None:
             rule, names = rules.joint

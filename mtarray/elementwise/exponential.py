@@ -196,9 +196,22 @@ def logaddexp(x1, x2):
     return math.logaddexp(x1, x2)
 
 
-@elementwise(dtypes=REAL_FLOATING, numpy="hypot", limit=SLOW, derivative=(lambda g, x1, y: g * x1 / y, lambda g, x2, y: g * x2 / y))
+def _numpy_portion(x: Any, y: Any) -> Any:
+    zero = y == 0
+    return np.where(zero, y.dtype.type(0), np.divide(x, np.where(zero, y.dtype.type(1), y)))
+
+
+@elementwise(dtypes=REAL_FLOATING, numpy=_numpy_portion, limit=SLOW, derivative=(lambda x2: 1 / x2, lambda x2, y: -y / x2))
+def _portion(x1, x2):
+    """x1 / x2, and 0 where x2 is 0."""
+    return x1 / x2 if x2 != 0 else 0.0
+
+
+@elementwise(
+    dtypes=REAL_FLOATING, numpy="hypot", limit=SLOW, derivative=(lambda g, x1, y: g * _portion(x1, y), lambda g, x2, y: g * _portion(x2, y))
+)
 def hypot(x1, x2):
-    """sqrt(x1**2 + x2**2) without overflow.
+    """sqrt(x1**2 + x2**2) without overflow; its slope at (0, 0) is 0, as that of norms.
 
     >>> import mtarray as xp
     >>> xp.hypot(xp.asarray([3.0]), xp.asarray([4.0]))
