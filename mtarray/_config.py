@@ -100,6 +100,11 @@ class Config:
             for name, v in self._values.items():
                 listener(name, v)
 
+    def unlisten(self, listener: Callable[[str, Any], None]) -> None:
+        """Call a listener no longer."""
+        with self._lock:
+            self._listeners.remove(listener)
+
     @property
     def threads(self) -> int | None:
         return self._values["threads"]

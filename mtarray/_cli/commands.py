@@ -9,7 +9,11 @@ import mtarray
 from .group import Group
 
 COMMANDS = {
-    "info": "Versions, devices, threads, memory pool, kernel cache, settings.",
+    "info": "Versions, devices, threads, memory, kernel cache, settings.",
+    "diagnostics": "How kernels are built: source, chunks, vectors, cache; Numba's report.",
+    "explain": "What serves each op of an expression, and why.",
+    "warmup": "Compile the usual kernels ahead.",
+    "bench": "Tables and plots of speed.",
     "train": "Trainers, to run and to watch.",
     "lens": "Pages to look at, in the browser.",
 }

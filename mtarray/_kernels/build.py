@@ -77,9 +77,38 @@ def kernel(name, body, prelude="", fastmath=False):
         return hit[0]
 
 
+def known(address):
+    """(name, fastmath, source) of the kernel at this address; KeyError when there is none."""
+    for memo, made in list(_loaded.items()):
+        if len(memo) == 3 and made[0] == address:
+            return memo
+    raise KeyError(f"there is no kernel at address {address}")
+
+
 def source_of(address):
     """The module text of the kernel at this address, as `kernel` gave it."""
-    return next(memo[2] for memo, made in list(_loaded.items()) if len(memo) == 3 and made[0] == address)
+    return known(address)[2]
+
+
+def state_of(address):
+    """Dict: the `file` of a kernel's source, whether its machine code is `cached` beside it, whether this process `compiled` it."""
+    name, fastmath, source = known(address)
+    key = _key(name, source, repr(fastmath))
+    return {
+        "file": os.path.join(cache_dir(), key + ".py"),
+        "cached": any(os.path.isfile(path) for path in _find(key + ".bin")),
+        "compiled": isinstance(_loaded[name, fastmath, source][1], CFunc),
+    }
+
+
+def compile_again(address):
+    """(optimised LLVM code, assembly) of a kernel: compiled anew to be looked at, neither counted nor kept."""
+    name, fastmath, source = known(address)
+    with lock:
+        key = _key(name, source, repr(fastmath))
+        function = _cfunc(sys.modules.get("mtarray._generated." + key) or _execute(key, source), name, fastmath)
+        function.compile()
+        return function._library.get_llvm_str(), function._library.get_asm_str()
 
 
 def load(name, source):
@@ -330,8 +359,7 @@ def _kernel(name, source, fastmath):
             _counts["cache_loads"] += 1
             return result
     module = _execute(key, source)
-    options = {"nopython": True, "error_model": "numpy", "fastmath": fastmath}
-    function = CFunc(getattr(module, name), (_SIGNATURE.args, types.void), {}, options)
+    function = _cfunc(module, name, fastmath)
     saver = _Saver()
     function._cache = saver
     function.compile()
@@ -347,6 +375,11 @@ def _kernel(name, source, fastmath):
             _sweep(folder)
             _write(os.path.join(folder, key + ".bin"), _MAGIC + hashlib.sha256(saver.data).digest() + saver.data)
     return function.address, function
+
+
+def _cfunc(module, name, fastmath):
+    options = {"nopython": True, "error_model": "numpy", "fastmath": fastmath}
+    return CFunc(getattr(module, name), (_SIGNATURE.args, types.void), {}, options)
 
 
 class _Saver:

@@ -54,8 +54,7 @@ def position(i, shape, strides):
 _MAP = '''def {name}({outs}, shape, aligned, {windows}):
     """{outs} = f of {names}, element by element. `aligned`: the operands lie as the result does, one element after the other."""
     if aligned:
-        for number in prange({first}.size):
-            i = np.int64(number)
+        for i in prange({first}.size):
             {results} = f({straight})
     else:
         for number in prange({first}.size):
@@ -116,6 +115,7 @@ def _compiled(name, source):
     def compiled(parallel):
         return build.load(name, source if parallel else source.replace("parallel=True", "parallel=False"))[0]
 
+    compiled.__name__ = name
     return compiled
 
 
@@ -137,7 +137,7 @@ def map_source(scalar, ins, outs):
         names=", ".join(names),
         windows=", ".join(f"{x}, {x}_start, {x}_strides" for x in names),
         results=", ".join(f"{r}[i]" for r in results),
-        straight=", ".join(f"{x}[{x}_start + i]" for x in names),
+        straight=", ".join(f"{x}[i]" for x in names),
         strided=", ".join(f"{x}[{x}_start + position(i, shape, {x}_strides)]" for x in names),
     )
     signature = [*map(_written, outs), _SIZES, "types.boolean"]

@@ -6,8 +6,8 @@ import platform
 import sys
 from typing import Any
 
-from ._config import config
-from ._devices import devices
+from .._config import config
+from .._devices import devices
 
 
 def configuration() -> dict[str, Any]:
@@ -17,8 +17,8 @@ def configuration() -> dict[str, Any]:
     >>> xp.diagnostics.configuration()["config"]["kernels"]
     'auto'
     """
-    from ._kernels import build
-    from ._kernels.cpu import blas, driver, pool
+    from .._kernels import build
+    from .._kernels.cpu import blas, driver, pool
 
     return {
         "versions": {
