@@ -20,8 +20,8 @@ _product = product.op.implementation
 
 def _rows(x: Array) -> Array:
     """All axes but the last as one."""
-    n = x._shape[-1]
-    return x if len(x._shape) == 2 else reshape(x, (-1 if n else 0, n))
+    n = x.shape[-1]
+    return x if x.ndim == 2 else reshape(x, (-1 if n else 0, n))
 
 
 def _affine_by_w(g: Array, x: Array) -> Array:
@@ -29,7 +29,7 @@ def _affine_by_w(g: Array, x: Array) -> Array:
 
 
 def _affine_by_b(g: Array) -> Array:
-    return _sum(g, axis=0 if len(g._shape) == 2 else tuple(range(len(g._shape) - 1)))
+    return _sum(g, axis=0 if g.ndim == 2 else tuple(range(g.ndim - 1)))
 
 
 @engine(vjp=(lambda g, w: matmul(g, w), _affine_by_w, _affine_by_b))

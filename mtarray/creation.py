@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Mapping
 from math import prod
@@ -18,7 +19,8 @@ from ._operands import lift, run_quietly
 from ._ops import engine
 from ._strides import as_shape
 
-_SCALARS = (bool, int, float, complex)
+_SCALARS = frozenset((bool, int, float, complex))
+_NESTED = frozenset((list, tuple))
 
 
 def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | None = None) -> Array:
@@ -49,8 +51,9 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
             raise ValueError("asarray: copy=False, but a sequence has no memory to share")
         if is_strict() and any(o.__class__ is Array for o in obj):
             raise TypeError("asarray: the standard does not define a sequence of arrays; use stack (strict mode)")
-        out = fresh(_from_sequence(obj, d))
-        return _stacked(obj, out._dtype) if is_followed(obj) else out
+        types = _number_types(obj)
+        out = fresh(_from_sequence(obj, d, types))
+        return _stacked(obj, out._dtype) if types is None and is_followed(obj) else out
     else:
         x = _from_foreign(obj, copy)
     if d is not None and d is not x._dtype:
@@ -83,8 +86,21 @@ def _beyond(number: Any, d: Any) -> OverflowError:
     return OverflowError(f"asarray: the Python {kind} {number} is out of bounds for {d}")
 
 
-def _from_sequence(obj: Any, d: DType | None) -> Any:
-    obj = _plain(obj)
+def _number_types(obj: Any) -> set[type] | None:
+    """The types of the numbers in nested lists and tuples of Python's numbers; None if there is anything else in them."""
+    for _ in range(8):
+        types = set(map(type, obj))
+        if types <= _SCALARS:
+            return types
+        if not types <= _NESTED:
+            break
+        obj = list(itertools.chain.from_iterable(obj))
+    return None
+
+
+def _from_sequence(obj: Any, d: DType | None, types: set[type] | None) -> Any:
+    if types is None:
+        obj = _plain(obj)
     try:
         out = np.array(obj)
     except ValueError:
@@ -108,7 +124,8 @@ def _from_sequence(obj: Any, d: DType | None) -> Any:
         raise TypeError(f"asarray: the sequence holds {sample!r} of type {type(sample).__name__}; elements must be numbers or booleans")
     if out.size == 0 and d is None:
         d = DEFAULT_FLOAT
-    if out.size and out.dtype.kind == "f" and (d is None or d in INTEGER) and abs(out).max() >= 1 << 63:
+    mixed = types is None or int in types
+    if mixed and out.size and out.dtype.kind == "f" and (d is None or d in INTEGER) and abs(out).max() >= 1 << 63:
         out = _large_integers(obj, out)
     if d is None:
         return out.astype(dtype_of(out.dtype), copy=False)
@@ -174,7 +191,7 @@ def _from_foreign(obj: Any, copy: bool | None) -> Array:
     else:
         return from_numpy(np.asarray(view), copy)
     if hasattr(obj, "__len__") and hasattr(obj, "__getitem__") and not isinstance(obj, Mapping):
-        return fresh(_from_sequence(list(obj), None))
+        return fresh(_from_sequence(list(obj), None, None))
     raise TypeError(
         f"asarray: cannot make an array of {obj!r:.60} of type {type(obj).__name__}; give numbers, nested sequences, or an object with "
         "__dlpack__, __array__ or the buffer protocol"

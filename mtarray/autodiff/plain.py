@@ -65,12 +65,14 @@ def _twin(x: Any) -> Any:
 
 
 def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.sum(x, axis=axis, keepdims=keepdims)
+    fold: Any = np.add.reduce  # a third of the time of `np.sum`
+    wide = x.dtype.char == "f" and axis is not None and axis != x.ndim - 1 and x.size // (x.shape[-1] or 1) > FEW_ROWS
+    return fold(x, axis, np.float64, None, keepdims).astype(np.float32) if wide else fold(x, axis, None, None, keepdims)
 
 
 def _likeness(x: Any) -> Any:
     """NumPy's function of the same name and meaning, of those that are no ops."""
-    twins = {"reshape": np.reshape, "moveaxis": np.moveaxis, "ones_like": np.ones_like, "sum": _sum, "where": np.where}
+    twins = {"reshape": np.reshape, "moveaxis": np.moveaxis, "ones_like": np.ones_like, "sum": _sum, "where": np.where, "matmul": np.matmul}
     return next((twin for name, twin in twins.items() if x is getattr(_array.xp, name)), _NoTwin)
 
 
