@@ -438,7 +438,7 @@ def linspace(start: Any, stop: Any, /, num: int = 50, *, dtype: Any = None, devi
     as_device(device)
     if is_followed((start, stop)):
         return _tracked_linspace(start, stop, _count(num, "linspace: num"), dtype, endpoint)
-    ends = [a if a.__class__ in _SCALARS else value(lift(a, "linspace")) for a in (start, stop)]
+    ends: list[Any] = [a if a.__class__ in _SCALARS else value(lift(a, "linspace")) for a in (start, stop)]
     start, stop = (a.item() if np.ndim(a) == 0 and hasattr(a, "item") else a for a in ends)
     num = _count(num, "linspace: num")
     d = None if dtype is None else dtype_of(dtype)
