@@ -81,7 +81,7 @@ class DataLoader:
     >>> first = [x.tolist() for x, y in loader]
     >>> second = [x.tolist() for x, y in loader]
     >>> first == second, loader.epoch
-    (False, 1)
+    (False, 2)
     >>> loader.set_epoch(0)
     >>> [x.tolist() for x, y in loader] == first
     True
@@ -115,11 +115,11 @@ class DataLoader:
         self.prefetch_factor = _at_least(1, "prefetch_factor", prefetch_factor)
         self.collate_fn = collate_fn
         self._epoch = self._batch = 0  # of the batch that comes next
-        self._exact = True  # whether that position holds for the next loop, or the rest of an epoch was left
+        self._exact = True  # whether the next loop begins there
 
     @property
     def epoch(self) -> int:
-        """The number of the epoch that is being gone through, or was last, or (before the first) will be."""
+        """The number of the epoch that is being gone through; outside of a loop, of the next."""
         return self._epoch
 
     def set_epoch(self, epoch: int) -> None:
@@ -127,7 +127,10 @@ class DataLoader:
         self._epoch, self._batch, self._exact = _at_least(0, "epoch", epoch), 0, True
 
     def state_dict(self) -> dict[str, int]:
-        """The seed, the epoch, and how many of its batches have been handed out."""
+        """The seed, the epoch, and how many of its batches have been handed out.
+
+        From a state that was taken with the last batch of an epoch, what is left of that epoch is a loop without batches.
+        """
         return {"seed": self.seed, "epoch": self._epoch, "batch": self._batch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
@@ -145,7 +148,7 @@ class DataLoader:
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
-        if self._batch and (not self._exact or self._batch >= len(self)):
+        if not self._exact:  # the rest of an epoch was left
             self._epoch, self._batch = self._epoch + 1, 0
         return self._batches(self._epoch, self._batch)
 
@@ -159,6 +162,7 @@ class DataLoader:
             for number, batch in enumerate(made, start + 1):
                 self._epoch, self._batch, self._exact = epoch, number, False
                 yield batch
+            self._epoch, self._batch, self._exact = epoch + 1, 0, True
         finally:
             made.close()
 

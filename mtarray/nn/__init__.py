@@ -29,6 +29,7 @@ from .activations import (
 )
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from .files import Checkpoint, CheckpointError, load, load_checkpoint, save, save_checkpoint
 from .linear import Bilinear, Linear
 from .losses import (
     BCELoss,
@@ -58,6 +59,7 @@ from .pooling import (
 from .regular import Dropout, Dropout1d, Dropout2d, Embedding, Flatten, Identity, Unflatten
 
 __all__ = [
+    "Checkpoint", "CheckpointError", "load", "load_checkpoint", "save", "save_checkpoint",
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AvgPool1d", "AvgPool2d", "BCELoss",
     "BCEWithLogitsLoss", "Bilinear", "Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d", "CosineEmbeddingLoss",
     "CosineSimilarity", "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d", "ELU", "Embedding", "Flatten", "GELU", "Hardtanh",
