@@ -395,6 +395,7 @@ if _typing.TYPE_CHECKING:
     from . import data as data
     from . import nn as nn
     from . import normalization as normalization
+    from . import recurrence as recurrence
     from . import special as special
     from .autodiff import grad as grad
     from .autodiff import value_and_grad as value_and_grad
@@ -402,7 +403,7 @@ else:
 
     def __getattr__(name):
         # Imported when first asked for: together they would be a fifth of the import's time.
-        if name in ("autodiff", "convolution", "data", "nn", "normalization", "special"):
+        if name in ("autodiff", "convolution", "data", "nn", "normalization", "recurrence", "special"):
             return _importlib.import_module(f"mtarray.{name}")
         if name in ("grad", "value_and_grad"):
             return getattr(_importlib.import_module("mtarray.autodiff"), name)

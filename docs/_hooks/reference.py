@@ -42,10 +42,11 @@ TITLES = {
     "special": "mtarray.special",
     "convolution": "mtarray.convolution",
     "normalization": "mtarray.normalization",
+    "recurrence": "mtarray.recurrence",
     "autodiff": "mtarray.autodiff",
     "numpy_names": "NumPy names beyond the standard",
 }
-SECTIONS = ("linalg", "fft", "random", "special", "convolution", "normalization", "autodiff")
+SECTIONS = ("linalg", "fft", "random", "special", "convolution", "normalization", "recurrence", "autodiff")
 NAMESPACES = [name for name in SECTIONS if inspect.ismodule(getattr(mtarray, name, None))]
 
 

@@ -146,16 +146,25 @@ _BODY = '''    """Tasks lo..hi of (matrix of the stack, row block, column block)
 
 
 @functools.cache
-def _kernel(kind):
+def _words(kind):
     pointer, lanes, stored = KINDS[kind]
     size = int(lanes[1])
-    words = {
+    return {
         "M": pointer, "T": lanes, "size": size, "msize": int(pointer[1]), "vector": simd.BYTES, "MR": MR, "KC": KC,
         "scalar": SCALAR[lanes], "same": pointer == lanes, "stored": stored.format("x"),
         "blocked": pointer == lanes and size >= 4, "eights": pointer == lanes and size >= 4 and MR == 8, "bits": max(32, 8 * size),
         "transpose": f"tr{simd.BYTES // size}_{8 * size}" if size >= 4 else "tr8_64",
     }  # fmt: skip
-    return build.kernel(f"gemm_{kind}", _BODY.format(**words), prelude=simd.PRELUDE + stacks.PRELUDE + _HELPERS.format(**words))
+
+
+def prelude(kind):
+    """Source of `pack` and `tile`, for other kernels that multiply."""
+    return simd.PRELUDE + stacks.PRELUDE + _HELPERS.format(**_words(kind))
+
+
+@functools.cache
+def _kernel(kind):
+    return build.kernel(f"gemm_{kind}", _BODY.format(**_words(kind)), prelude=prelude(kind))
 
 
 def beats_blas(m, k, n, dtype):

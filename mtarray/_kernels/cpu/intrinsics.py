@@ -291,3 +291,11 @@ def _unsigned(name):
 # Quotient and remainder of sizes: non-negative by non-zero, without the tests for sign and zero that // and % bring.
 size_div = _unsigned("udiv")
 size_rem = _unsigned("urem")
+
+
+@intrinsic
+def address_of(tyctx, p, i):
+    """Address of element i of a pointer."""
+    if not isinstance(p, types.CPointer):
+        return None
+    return types.int64(p, types.int64), lambda ctx, b, sig, a: b.ptrtoint(b.gep(a[0], [a[1]]), I64)
