@@ -74,20 +74,24 @@ def _rule(g: Any, operands: list[Array], kind: str, reverse: bool, keep: _Kept |
     from ._kernels.cpu import recurrent
 
     states, cells, kept = keep.arrays
-    given = [None if a is None else np.ascontiguousarray(value(a)) for a in gs]
-    _, weight, _, _, first, *rest = [np.ascontiguousarray(value(a)) for a in operands]
-    back = recurrent.back(kind, reverse, *given, weight, first, rest[0] if rest else None, states, cells, kept)
+    by_states, by_cells = (None if a is None else np.ascontiguousarray(value(a)) for a in gs)
+    weight, first, first_cell = (
+        None if a is None else np.ascontiguousarray(value(a)) for a in (operands[1], operands[4], *operands[5:], None)[:3]
+    )
+    back = recurrent.back(kind, reverse, by_states, by_cells, weight, first, first_cell, states, cells, kept)
     by_x, by_sums, by_first, by_cell = (None if a is None else fresh(a) for a in back)
+    assert by_x is not None
+    assert by_sums is not None
     past = fresh(states)
-    rows, n = weight.shape
+    rows, n = operands[1]._shape
     # The state before each step: the one of the step before, and the first.
     first_sums, sums = (by_sums[-1], by_sums[:-1]) if reverse else (by_sums[0], by_sums[1:])
-    by_weight = first_sums.T @ fresh(first)
+    by_weight = first_sums.T @ operands[4]
     if len(states) > 1:
         by_weight += xp.reshape(sums, (-1, rows)).T @ xp.reshape(past[1:] if reverse else past[:-1], (-1, n))
     by_bias = xp.sum(by_x, axis=(0, 1))
     by_recurrent = by_bias if kind != "gru" else xp.sum(by_sums, axis=(0, 1))
-    return [by_x, by_weight, by_bias, by_recurrent, by_first, *([by_cell] if rest else [])]
+    return [by_x, by_weight, by_bias, by_recurrent, by_first, *([by_cell] if kind == "lstm" else [])]
 
 
 @engine(vjp=_rule)
@@ -98,8 +102,9 @@ def recurrent(*arrays: Any, kind: str, reverse: bool, keep: _Kept | None) -> Any
         return (states, cells) if kind == "lstm" else states
     from ._kernels.cpu import recurrent as kernels
 
-    arrays = tuple([np.ascontiguousarray(a) for a in arrays])
-    states, cells, kept = kernels.forward(kind, reverse, *arrays, *([] if kind == "lstm" else [None]), keep is not None)
+    projected, weight, bias, recurrent_bias, first, *rest = [np.ascontiguousarray(a) for a in arrays]
+    first_cell = rest[0] if rest else None
+    states, cells, kept = kernels.forward(kind, reverse, projected, weight, bias, recurrent_bias, first, first_cell, keep is not None)
     if keep is not None:
         keep.arrays = states, cells, kept
     return (states, cells) if kind == "lstm" else states
@@ -126,7 +131,7 @@ def _run(where: str, kind: str, projected: Any, weight: Any, biases: tuple[Any, 
     expected = {"bias": shape[:1], "recurrent_bias": shape[:1], "first": (batch, shape[1]), "first_cell": (batch, shape[1])}
     xp = _array.xp
     operands = []
-    for name, given in named:
+    for name, _ in named:
         x = arrays.get(name)
         if x is None:
             x = xp.zeros(expected[name], dtype=d)
@@ -155,10 +160,10 @@ def lstm(
 ) -> tuple[Array, Array]:
     """Long short-term memory over a sequence: the states and the cells of all steps, (steps, batch, hidden).
 
-    With gates i, f, g, o = projected + bias + state @ weight.T + recurrent_bias, a cell becomes sigmoid(f) * cell + sigmoid(i) * tanh(g) and a
-    state sigmoid(o) * tanh(cell). projected: the inputs times their weights, (steps, batch, 4 * hidden); weight: (4 * hidden, hidden);
-    biases: (4 * hidden,); first, first_cell: before the first step, (batch, hidden); None: 0. reverse: from the last step to the first.
-    float32 or float64. ValueError for shapes that do not fit. Hochreiter, Schmidhuber, "Long Short-Term Memory" (1997).
+    With gates i, f, g, o = projected + bias + state @ weight.T + recurrent_bias, a cell becomes sigmoid(f) * cell + sigmoid(i) * tanh(g)
+    and a state sigmoid(o) * tanh(cell). projected: the inputs times their weights, (steps, batch, 4 * hidden); weight: (4 * hidden,
+    hidden); biases: (4 * hidden,); first, first_cell: before the first step, (batch, hidden); None: 0. reverse: from the last step to the
+    first. float32 or float64. ValueError for shapes that do not fit. Hochreiter, Schmidhuber, "Long Short-Term Memory" (1997).
 
     >>> import mtarray as xp
     >>> states, cells = xp.recurrence.lstm(xp.zeros((3, 2, 4)), xp.zeros((4, 1)), first_cell=xp.ones((2, 1)))

@@ -71,7 +71,8 @@ _CELLS = {
                     s[j] = {cast}(0) if v <= 0 else v""",
 }
 _BIAS = {"lstm": "b1[j] + b2[j]", "gru": "b1[j] + b2[j] if j < 2 * h else b1[j]", "tanh": "b1[j] + b2[j]", "relu": "b1[j] + b2[j]"}
-# further words: cotangents of states and cells (0: none), of projected inputs, of recurrent sums (the same but for GRU), first states, cells
+# further words: cotangents of states and cells (0: none), of projected inputs, of recurrent sums (the same but for GRU), of first states
+# and cells
 _BACK = """    gb = q[11]; gc = q[12]; xb = q[13]; ub = q[14]; dh0 = q[15]; dc0 = q[16]
     wide = (h + NR - 1) // NR * NR
     weights = np.empty(wide * gh * S, np.uint8); rows = np.empty((ROWS + MR) * min(gh, KC) * S, np.uint8)
