@@ -200,6 +200,23 @@ def test_large():
     close(g, expected, 1e-9)
 
 
+@pytest.mark.parametrize("shape", [(63,), (64,), (1000,), (4097,), (3, 130), (40, 7), (2, 20, 65), (33, 0)])
+def test_lines_are_laid_out_as_columns(shape):
+    """Long lines as tables with a rest, many lines side by side; the second derivative goes through the same."""
+    op = FOLDS["log_sum"]
+    x = np.random.default_rng(4).normal(size=shape)
+    weights = xp.asarray(np.random.default_rng(5).normal(size=shape[:-1]))
+    e = np.exp(x)
+    share = e / e.sum(axis=-1, keepdims=True)
+    f = lambda x: xp.sum(weights * op(x, axis=-1))  # noqa: E731
+    np.testing.assert_allclose(np.asarray(grad(f)(xp.asarray(x))), np.asarray(weights)[..., None] * share, rtol=1e-12)
+    if shape == (64,):
+        v = np.random.default_rng(6).normal(size=shape)
+        product = np.asarray(xp.autodiff.hvp(f, (xp.asarray(x),), (xp.asarray(v),)))
+        expected = np.asarray(weights)[..., None] * share * (v - (share * v).sum(axis=-1, keepdims=True))
+        np.testing.assert_allclose(product, expected, rtol=1e-10, atol=1e-13)
+
+
 def test_not_associative_or_commutative():
     mean = xp.reduction(identity=0.0, dtypes=REAL)(lambda a, b: (a + b) / 2)
     with pytest.raises(
