@@ -209,7 +209,7 @@ def windows(where: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation
         count = [len(range(f, min(i + span, n), d)) for i, f in zip(starts, first)]
         if min(count) < 1:
             raise ValueError(f"{where}: a window of kernel_size {kernel} with dilation {dilation} has only padding; input has shape {x}")
-        spans.append(Spans(tuple(first), tuple(count), d))
+        spans.append(Spans(tuple(first), tuple(count), d, s, -p))
         covered.append(tuple([min(i + k, n + p) - i for i in starts]))
     if dims == 1:
         spans.insert(0, Spans((0,), (1,), 1))

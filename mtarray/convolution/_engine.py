@@ -25,13 +25,18 @@ from ._plain import Geometry, Spans
 
 # Multiply-adds below which nobody waits for a compiler: NumPy is done in some tens of microseconds.
 _SMALL = 1 << 14
-_POOLED = 1 << 12  # elements of the result of a pooling
+_POOLED = 1 << 12  # elements of what is pooled, likewise
 
 
-def _kernels(work: int, dtype: Any, limit: int) -> bool:
-    """Whether a kernel serves."""
+def _kernels(dtype: Any, work: int, limit: int) -> bool:
+    """Whether a kernel serves: real floats, and so much work."""
     mode = config._values["kernels"]
-    return mode != "python" and dtype.kind == "f" and (work >= limit or mode == "numba") and work > 0
+    return dtype.kind == "f" and work > 0 and (work >= limit or mode == "numba") and mode != "python"
+
+
+def _large(x: Any, w: Any, outputs: int) -> bool:
+    """`_kernels` for a convolution by the weights w with so many outputs."""
+    return _kernels(x.dtype, outputs * w[1] * w[2] * w[3], _SMALL)
 
 
 def _conj(x: Array) -> Array:
@@ -51,12 +56,24 @@ def _by_w(g: Array, x: Array, geometry: Geometry, shape: tuple[int, ...]) -> Arr
 @engine(vjp=(_by_x, _by_w), linear="each")
 def convolved(x: Any, w: Any, *, geometry: Geometry, out: tuple[int, int]) -> Any:
     """Convolution (without reversing the weights): each output the sum of the inputs that it meets, times their weights."""
+    if _large(x, w.shape, x.shape[0] * w.shape[0] * out[0] * out[1]):
+        from .._kernels.cpu import convolution as kernels
+
+        y = kernels.convolved(x, w, None, geometry, out)
+        if y is not None:
+            return y
     return _plain.convolved(x, w, None, geometry, out)
 
 
 @engine(vjp=(_by_x, _by_w, lambda g: _sum(g, axis=(0, 2, 3))))
 def convolved_with_bias(x: Any, w: Any, bias: Any, *, geometry: Geometry, out: tuple[int, int]) -> Any:
     """`convolved`, and a number added to all outputs of a filter: in one pass, since another through memory would cost as much."""
+    if _large(x, w.shape, x.shape[0] * w.shape[0] * out[0] * out[1]):
+        from .._kernels.cpu import convolution as kernels
+
+        y = kernels.convolved(x, w, bias, geometry, out)
+        if y is not None:
+            return y
     return _plain.convolved(x, w, bias, geometry, out)
 
 
@@ -73,6 +90,12 @@ def _back_by_w(g: Array, x: Array, geometry: Geometry, shape: tuple[int, ...]) -
 @engine(vjp=(_back_by_x, _back_by_w), linear="each")
 def convolved_back(x: Any, w: Any, *, geometry: Geometry, size: tuple[int, int]) -> Any:
     """The transposed convolution: each element of x, times the weights, added to the `size` places that `convolved` makes it of."""
+    if _large(x, w.shape, x.size):
+        from .._kernels.cpu import convolution as kernels
+
+        y = kernels.convolved_back(x, w, geometry, size)
+        if y is not None:
+            return y
     return _plain.convolved_back(x, w, geometry, size)
 
 
@@ -89,6 +112,12 @@ def _correlated_by_u(g: Array, x: Array, geometry: Geometry, shape: tuple[int, .
 @engine(vjp=(_correlated_by_x, _correlated_by_u), linear="each")
 def correlated(x: Any, u: Any, *, geometry: Geometry, kernel: tuple[int, int]) -> Any:
     """For each weight the sum of the products of all pairs of an input in x and an output in u between which it stands."""
+    if _large(x, (u.shape[1], x.shape[1] // geometry.groups, *kernel), u.size):
+        from .._kernels.cpu import convolution_weights as kernels
+
+        y = kernels.correlated(x, u, geometry, kernel)
+        if y is not None:
+            return y
     return _plain.correlated(x, u, geometry, kernel)
 
 
@@ -107,6 +136,10 @@ def max_pooled(x: Any, *, rows: Spans, columns: Spans) -> Any:
     """The largest element of each window, the last NaN if there is one, and its position in the plane."""
     # Positions are read again for the derivative: 4 bytes where they suffice.
     places = np.dtype(np.int32 if x.shape[2] * x.shape[3] < 1 << 31 else np.int64)
+    if _kernels(x.dtype, x.size, _POOLED):
+        from .._kernels.cpu import pooling as kernels
+
+        return kernels.largest(x, rows, columns, places)
     return _plain.largest(x, rows, columns, places)
 
 
@@ -123,10 +156,18 @@ def _put_back_by_x(g: Array, places: Array) -> Array:
 @engine(vjp=(_picked_by_x, 0), linear="all")
 def picked(x: Any, places: Any) -> Any:
     """The elements of each plane at positions of the flattened plane."""
+    if _kernels(x.dtype, x.size, _POOLED):
+        from .._kernels.cpu import pooling as kernels
+
+        return kernels.picked(x, places)
     return _plain.picked(x, places)
 
 
 @engine(vjp=(_put_back_by_x, 0), linear="all")
 def put_back(x: Any, places: Any, *, size: tuple[int, int]) -> Any:
     """Planes of zeros with the elements of x added at their positions: the adjoint of `picked`."""
+    if _kernels(x.dtype, x.shape[0] * x.shape[1] * size[0] * size[1], _POOLED):
+        from .._kernels.cpu import pooling as kernels
+
+        return kernels.put_back(x, places, size)
     return _plain.put_back(x, places, size)

@@ -27,11 +27,16 @@ class Geometry(NamedTuple):
 
 
 class Spans(NamedTuple):
-    """The windows of a pooling along one axis: window i has the positions first[i] + k * step for k < counts[i], all inside."""
+    """The windows of a pooling along one axis: window i has the positions first[i] + k * step for k < counts[i], all inside.
+
+    stride, begin: where all would begin without a border, at begin + i * stride; stride 0: they are of various lengths.
+    """
 
     first: tuple[int, ...]
     counts: tuple[int, ...]
     step: int
+    stride: int = 0
+    begin: int = 0
 
 
 def _product(a: Any, b: Any) -> Any:

@@ -5,7 +5,8 @@ A vector is `BYTES` long: 64 where the CPU has AVX-512, else 32 (one AVX2 regist
 other lanes), `splat_f4(addr)` repeats the one element there, `fill_f4(x)` a number. The other functions work on vectors of every
 element: `store(addr, v)`, `store_first(addr, v, n)`, `add sub mul div`, `fma(x, y, z)` = x*y + z and `fnma(x, y, z)` = z - x*y (one
 rounding for floats), `vabs`, `vsqrt`, the comparisons `where_gt(x, y, u, v)` and `where_eq` (u where true, else v),
-`any_eq(x, y)`, `any_not_gt(x, y)` (one bool); `evens odds` of two vectors in a row, their inverse `zip_low zip_high`; `reverse`.
+`any_eq(x, y)`, `any_not_gt(x, y)` (one bool); `total(v)`, the sum of the elements; `evens odds` of two vectors in
+a row, their inverse `zip_low zip_high`; `reverse`.
 """
 
 from llvmlite import binding, ir
@@ -211,6 +212,18 @@ def _any(method, comparison):
 
 any_eq = _any("fcmp_ordered", "==")
 any_not_gt = _any("fcmp_unordered", "<=")  # also where either is NaN
+
+
+@intrinsic
+def total(tyctx, v):
+    element, _, scalar = ELEMENT[v.code]
+
+    def cg(ctx, b, sig, a):
+        kind = ir.FunctionType(element, [element, v.ir])
+        fn = cgutils.get_or_insert_function(b.module, kind, f"llvm.vector.reduce.fadd.v{v.lanes}{_suffix(v.code)}")
+        return b.call(fn, [ir.Constant(element, 0), a[0]], fastmath=("reassoc",))  # in pairs; else one after the other
+
+    return scalar(v), cg
 
 
 def _pick(choose):
