@@ -107,6 +107,7 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
 _NUMPY, _READABLE, _EMPTY = "numpy", "readable", "empty"  # what serves a layout that no kernel does
 _TO_READ = ("python", "prange")  # kernel modes in which the scalar function itself serves
 _LAYOUTS = 4096  # layouts that a plan remembers
+_FEWER = 0.5  # of the limit: where every other element is taken of 4 bytes, kernels are ahead of NumPy's loop sooner
 
 
 def _general(op: Any, plan: Any, xs: list[Any]) -> Any:
@@ -114,9 +115,7 @@ def _general(op: Any, plan: Any, xs: list[Any]) -> Any:
     layout = tuple([None if x.__class__ in WEAK_KIND else (x._shape, x._strides) for x in xs])
     launch = plan.launches.get(layout)
     if launch is None:
-        if len(plan.launches) >= _LAYOUTS:
-            plan.launches.clear()
-        launch = plan.launches[layout] = _choose(op, plan, xs)
+        launch = _chosen(op, plan, layout, xs)
         if launch.__class__ is not str and layout == layout[:1] * len(xs) and all(x._whole >= 0 for x in xs):
             plan.launches[xs[0]._shape] = launch  # for the doors, which look up whole arrays of one shape themselves
     fits = True
@@ -133,11 +132,20 @@ def _general(op: Any, plan: Any, xs: list[Any]) -> Any:
     return [_settle(r, d, ins) for r, d in zip((results,) if op.nout == 1 else results, plan.outs)]
 
 
-def _choose(op: Any, plan: Any, xs: list[Any]) -> Any:
+def _chosen(op: Any, plan: Any, layout: Any, xs: Any) -> Any:
+    """`_choose`, remembered for the layout."""
+    if len(plan.launches) >= _LAYOUTS:
+        plan.launches.clear()
+    launch = plan.launches[layout] = _choose(op, plan, xs)
+    return launch
+
+
+def _choose(op: Any, plan: Any, xs: Any) -> Any:
     """What serves operands of these dtypes and layouts: a kernel that is ready to be launched, or one of the words above."""
-    windows = [((), ()) if x.__class__ in WEAK_KIND else (x._shape, x._strides) for x in xs]
+    windows: list[Any] = [((), ()) if x.__class__ in WEAK_KIND else (x._shape, x._strides) for x in xs]
     shape = _broadcast(op, [own for own, _ in windows])
-    if plan.twin is not None and prod(shape) < plan.limit:
+    every_other = all(own == shape and own and strides[-1] == 2 and x._dtype.itemsize == 4 for x, (own, strides) in zip(xs, windows))
+    if plan.twin is not None and prod(shape) < plan.limit * (_FEWER if every_other else 1):
         return _NUMPY
     if 0 in shape:
         return _EMPTY
@@ -362,16 +370,21 @@ def _pair(op: Any, x1: Array, x2: Array) -> Array | None:
     n1 = n1 if n1 >= 0 else prod(s1)
     n2 = n2 if n2 >= 0 else prod(s2)
     limit = entry[1]
-    if n1 >= limit or n2 >= limit:
-        launch = entry[4].launches.get(((s1, x1._strides), (s2, x2._strides)))
-        one, two = x1._storage, x2._storage
-        if launch is None or launch.__class__ is str or one.node is not None or two.node is not None:
-            return None
-        size = x1._dtype.itemsize
-        return fresh(launch(((one.buffer, x1._offset * size), (two.buffer, x2._offset * size)))[0])
     # What the operands broadcast to has the size of one of them, or at most that of both multiplied.
-    if not 0 < n1 < limit or not 0 < n2 < limit or (n1 * n2 >= limit and s1 != s2 and s1[:-1] != s2[:-1] and s1[1:] != s2 and s1 != s2[1:]):
-        return None
+    apart = s1 != s2 and n1 * n2 >= limit and s1[:-1] != s2[:-1] and s1[1:] != s2 and s1 != s2[1:]
+    if apart or n1 >= limit * _FEWER or n2 >= limit * _FEWER:
+        layout = (s1, x1._strides), (s2, x2._strides)
+        launch = entry[4].launches.get(layout)
+        if launch is None:
+            launch = _chosen(op, entry[4], layout, (x1, x2))
+        if launch.__class__ is not str:
+            one, two = x1._storage, x2._storage
+            if one.node is not None or two.node is not None:
+                return None
+            size = x1._dtype.itemsize
+            return fresh(launch.pair(one.buffer, x1._offset * size, two.buffer, x2._offset * size))
+        if launch is not _NUMPY:
+            return None
     token = set_errors(QUIET)
     try:
         result = entry[0](x1._storage.buffer if x1._whole >= 0 else value(x1), x2._storage.buffer if x2._whole >= 0 else value(x2))

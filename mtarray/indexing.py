@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from . import _array
-from ._array import Array
-from ._config import is_strict
+from ._array import Array, fresh, value
+from ._config import config, is_strict
 from ._operands import lift
 from ._ops import engine
 from ._selection import gathers, take_items
@@ -36,6 +37,12 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Array:
     >>> xp.take(xp.asarray([10, 20, 30]), xp.asarray([2, 0]))
     Array([30, 10], shape=(2,), dtype=int64, device='cpu')
     """
+    if axis.__class__ is int and _is_plain(x) and _is_plain(indices):
+        made = _made.get((x._dtype, x._shape, indices._dtype, indices._shape, axis))
+        if made is not None and config._values["kernels"] == "auto":
+            result = made(value(x), value(indices))
+            if result is not None:
+                return fresh(result)
     x = lift(x, "take")
     if axis is None:
         if x.ndim != 1:
@@ -44,7 +51,31 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Array:
     index = _indices(indices, "take")
     if index.ndim != 1 and is_strict():
         raise ValueError(f"take: the standard wants indices of one dimension, not of shape {index.shape} (strict mode)")
-    return taken(x, index, axis=axis_of(axis, x.ndim))
+    a = axis_of(axis, x.ndim)
+    out: Array = taken(x, index, axis=a)
+    whole = x._whole > 0 and index._whole > 0 and index.ndim == 1 and index._dtype == np.int64
+    if whole and gathers(index._whole * prod(x._shape[:a]), prod(x._shape[a + 1 :]) * x._dtype.itemsize):
+        _remember(x, index, axis, a)
+    return out
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether this is a contiguous array with elements that the derivative tape does not follow."""
+    return x.__class__ is Array and x._whole > 0 and x._storage.node is None
+
+
+# What takes contiguous elements of these dtypes and shapes, once it is known: large ones by a kernel that is ready to be launched.
+_made: dict[Any, Any] = {}
+_REMEMBERED = 1024
+
+
+def _remember(x: Array, index: Array, given: int, axis: int) -> None:
+    from ._kernels.cpu import gather
+
+    if len(_made) >= _REMEMBERED:
+        _made.clear()
+    made = gather.prepared(value(x), value(index), axis)
+    _made[x._dtype, x._shape, index._dtype, index._shape, given] = made
 
 
 def _put_back(g: Array, shape: tuple[int, ...], indices: Array, axis: int) -> Array:

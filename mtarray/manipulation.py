@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from . import _array, _strides
-from ._array import Array, window
-from ._config import is_strict
-from ._dtypes import COMPLEX, dtype_of, promote, standard_promotion
+from ._array import Array, fresh, value, window
+from ._config import config, is_strict
+from ._dtypes import COMPLEX, DType, dtype_of, promote, standard_promotion
 from ._operands import lift
 from ._ops import engine
 from ._strides import as_shape, axes_of, axis_of
@@ -185,8 +185,24 @@ def concat(arrays: Any, /, *, axis: int | None = 0, dtype: Any = None) -> Array:
     >>> xp.concat([xp.asarray([1, 2]), xp.asarray([3])])
     Array([1, 2, 3], shape=(3,), dtype=int64, device='cpu')
     """
-    if (arrays.__class__ is tuple or arrays.__class__ is list) and axis.__class__ is int and dtype is None and _alike(arrays, axis):
-        return join(*arrays, axis=axis, dtype=arrays[0]._dtype)
+    if (arrays.__class__ is tuple or arrays.__class__ is list) and axis.__class__ is int and dtype is None:
+        key: list[Any] = [axis]
+        buffers = []
+        for x in arrays:
+            if x.__class__ is not Array or x._whole <= 0 or x._storage.node is not None:
+                break
+            key += (x._dtype, x._shape)
+            buffers.append(value(x))
+        else:
+            made = _joins.get(tuple(key))
+            if made is not None and config._values["kernels"] == "auto":
+                return fresh(made(buffers))
+        if _alike(arrays, axis):
+            d, size = arrays[0]._dtype, sum([x.size for x in arrays])
+            out: Array = join(*arrays, axis=axis, dtype=d)
+            if len(buffers) == len(arrays) <= _PIECES and size * d.itemsize >= _JOINED:
+                _remember(tuple(key), buffers, axis, d)
+            return out
     xs = _joined(arrays, "concat")
     if axis is None:
         xs, axis = [reshape(x, (-1,)) for x in xs], 0
@@ -202,6 +218,19 @@ def concat(arrays: Any, /, *, axis: int | None = 0, dtype: Any = None) -> Array:
         if x.dtype in COMPLEX and d not in COMPLEX:
             raise TypeError(f"concat: {x.dtype} to {d} would drop imaginary parts; take xp.real(x), xp.imag(x) or xp.abs(x) first")
     return join(*xs, axis=a, dtype=d)
+
+
+# What joins contiguous arrays of these dtypes and shapes, once it is known: large ones by a kernel that is ready to be launched.
+_joins: dict[Any, Any] = {}
+_REMEMBERED, _PIECES = 1024, 16
+
+
+def _remember(key: Any, buffers: list[Any], axis: int, dtype: DType) -> None:
+    from ._kernels.cpu import join
+
+    if len(_joins) >= _REMEMBERED:
+        _joins.clear()
+    _joins[key] = join.prepared(buffers, axis, dtype)
 
 
 def _alike(arrays: Any, axis: int) -> bool:

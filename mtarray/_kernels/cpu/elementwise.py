@@ -28,10 +28,11 @@ PREPARED = 4096  # launches remembered, by dtypes, shape and strides
 class Launch:
     """A kernel for operands laid out in one way; called with their addresses, results first."""
 
-    __slots__ = ("fn", "items", "chunk", "offsets", "table", "places")
+    __slots__ = ("fn", "items", "chunk", "offsets", "table", "places", "spare")
 
     def __init__(self, fn, items, chunk, offsets, table, places):
         self.fn, self.items, self.chunk, self.offsets, self.table, self.places = fn, items, chunk, offsets, table, places
+        self.spare = []  # copies of the table that no call is using, with their addresses
 
     def __call__(self, addresses):
         if self.offsets is not None:
@@ -39,10 +40,15 @@ class Launch:
         if self.table is None:
             driver.run(self.fn, self.items, self.chunk, *addresses)
         else:
-            table = self.table.copy()
+            try:
+                words, at = self.spare.pop()
+            except IndexError:
+                table = self.table.copy()
+                words, at = memoryview(table), address(table)
             for place, a in zip(self.places, addresses, strict=True):
-                table[place] = a
-            driver.run(self.fn, self.items, self.chunk, address(table))
+                words[place] = a
+            driver.run(self.fn, self.items, self.chunk, at)
+            self.spare.append((words, at))
 
 
 class Fresh:
@@ -61,6 +67,13 @@ class Fresh:
             addresses.append(address(buffer) + offset)
         self.launch(addresses)
         return outs if self.back is None else [x.transpose(self.back) for x in outs]
+
+    def pair(self, buffer1, offset1, buffer2, offset2):
+        """The only result for two operands that begin at these bytes of their buffers."""
+        size, dtype = self.outs[0]
+        out = pool.take(size, self.shape, dtype)
+        self.launch((address(out), address(buffer1) + offset1, address(buffer2) + offset2))
+        return out if self.back is None else out.transpose(self.back)
 
     def whole(self, *buffers):
         """The only result for operands that are contiguous ndarrays of one shape."""

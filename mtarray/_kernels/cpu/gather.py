@@ -275,12 +275,14 @@ def take_plan(x, index, axis):
 class _Take:
     """What is known of a take by one contiguous index before the addresses are."""
 
-    __slots__ = ("chunk", "count", "item", "kernels", "length", "pooled", "shape", "step")
+    __slots__ = ("chunk", "count", "dtype", "item", "kernels", "length", "pooled", "shape", "spare", "step")
 
     def __init__(self, x, index, axis):
         self.shape = x.shape[:axis] + index.shape + x.shape[axis + 1 :]
         self.item = prod(x.shape[axis + 1 :]) * x.itemsize
         self.count, self.length, self.step = index.size, x.shape[axis], x.strides[axis]
+        self.dtype = x.dtype
+        self.spare = []  # flags that no call is using, with their addresses
         size = self.count * self.item
         self.pooled = pool.size_class(size)
         self.chunk = max(1, _CHUNK_BYTES // (self.item if self.item >= 64 else 8))
@@ -288,6 +290,22 @@ class _Take:
         # Which one it is depends on where the result begins: only whole cache lines are stored past the caches.
         far = self.length * abs(self.step) > last_level_cache() // 2
         self.kernels = _one_index_kernel(self.item, far, False), _one_index_kernel(self.item, far, past_caches)
+
+    def __call__(self, x, index):
+        """The elements, or None where an index is out of bounds."""
+        out = pool.take(self.pooled, self.shape, self.dtype)
+        try:
+            bad, flag = self.spare.pop()
+        except IndexError:
+            bad = np.zeros(1, np.int64)
+            bad, flag = memoryview(bad), address(bad)
+        target = address(out)
+        kernel = self.kernels[target % 64 == 0]
+        run(kernel, self.count, self.chunk, address(x), target, address(index), self.length, self.step, flag, self.item)
+        if bad[0]:
+            return None
+        self.spare.append((bad, flag))
+        return out
 
 
 _takes = {}  # (shape and strides of the operand, dtype, shape of the index, axis) -> _Take, or None where it takes a `Plan`
@@ -300,6 +318,18 @@ def _take_of(x, index, axis):
     return _Take(x, index, axis) if trailing is None or trailing.flags.c_contiguous else None
 
 
+def prepared(x, index, axis):
+    """The `_Take` of operands with these layouts (index: int64), or None."""
+    key = x.shape, x.strides, x.dtype, index.shape, index.strides, axis
+    try:
+        return _takes[key]
+    except KeyError:
+        if len(_takes) >= _REMEMBERED:
+            _takes.clear()
+        made = _takes[key] = _take_of(x, index, axis)
+        return made
+
+
 def take(x, indices, axis=0):
     """x at integer `indices` along `axis`: shape x.shape[:axis] + indices.shape + x.shape[axis+1:].
 
@@ -307,24 +337,14 @@ def take(x, indices, axis=0):
     """
     axis = axis % x.ndim
     index = as_index(indices, x.shape[axis])
-    key = x.shape, x.strides, x.dtype, index.shape, index.strides, axis
-    try:
-        made = _takes[key]
-    except KeyError:
-        if len(_takes) >= _REMEMBERED:
-            _takes.clear()
-        made = _takes[key] = _take_of(x, index, axis)
+    made = prepared(x, index, axis)
     if made is None:
         shape = x.shape[:axis] + index.shape + x.shape[axis + 1 :]
         if not x.size or not prod(shape):
             return np.take(x, index, axis)
         return _run_gather(take_plan(x, index, axis), pool.empty(shape, x.dtype))
-    out = pool.take(made.pooled, made.shape, x.dtype)
-    bad = np.zeros(1, np.int64)
-    target = address(out)
-    kernel = made.kernels[target % 64 == 0]
-    run(kernel, made.count, made.chunk, address(x), target, address(index), made.length, made.step, address(bad), made.item)
-    if bad[0]:
+    out = made(x, index)
+    if out is None:
         raise _out_of_bounds([index], [made.length])
     return out
 

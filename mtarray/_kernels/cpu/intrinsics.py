@@ -242,6 +242,31 @@ def copy64(tyctx, dst, src, nbytes):
     return types.void(types.int64, types.int64, types.int64), cg
 
 
+@intrinsic
+def evens32(tyctx, src, dst, n):
+    """n elements of 4 bytes from src, every other one, to dst; nothing behind the last of them is read."""
+
+    def cg(ctx, b, sig, a):
+        element = ir.IntType(32)
+        vector = ir.VectorType(element, 16)
+        picks = ir.Constant(ir.VectorType(ir.IntType(32), 16), list(range(0, 32, 2)))
+        src, dst, n = a
+        blocks = b.sdiv(b.sub(n, I64(1)), I64(16))  # the pair of the very last element may not exist
+        with cgutils.for_range(b, blocks) as loop:
+            at = b.add(src, b.mul(loop.index, I64(128)))
+            low, high = [b.load(b.inttoptr(b.add(at, I64(half)), vector.as_pointer()), align=4) for half in (0, 64)]
+            to = b.inttoptr(b.add(dst, b.mul(loop.index, I64(64))), vector.as_pointer())
+            b.store(b.shuffle_vector(low, high, picks), to, align=4)
+        done = b.mul(blocks, I64(16))
+        with cgutils.for_range(b, b.sub(n, done)) as loop:
+            i = b.add(done, loop.index)
+            value = b.load(b.inttoptr(b.add(src, b.mul(i, I64(8))), element.as_pointer()))
+            b.store(value, b.inttoptr(b.add(dst, b.mul(i, I64(4))), element.as_pointer()))
+        return ctx.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), cg
+
+
 tr16_8 = _tr(16, 8)
 tr16_16 = _tr(16, 16)
 

@@ -63,7 +63,7 @@ def _join_kernel(stream):
 class _Join:
     """What is known of a join before the addresses are: called with the arrays, it returns the result."""
 
-    __slots__ = ("bytes", "dtype", "kernel", "launches", "pooled", "shape", "width", "words")
+    __slots__ = ("bytes", "dtype", "kernel", "launches", "places", "pooled", "shape", "spare", "width", "words")
 
     def __init__(self, arrays, axis, dtype):
         first = arrays[0].shape
@@ -78,6 +78,8 @@ class _Join:
         if all(a.flags.c_contiguous and a.dtype == dtype for a in arrays) and (rows == 1 or min(pieces) >= _LEAST_BLOCK):
             ends = np.cumsum(pieces)
             self.words = np.stack([ends, ends, pieces], 1).reshape(-1)
+            self.places = range(1, self.words.size, 3)
+            self.spare = []  # copies of the words that no call is using, with their addresses
             self.kernel = _join_kernel(self.bytes > 1.5 * last_level_cache())
             return
         self.launches, place = [], 0
@@ -94,12 +96,15 @@ class _Join:
             for i, place, launch in self.launches:
                 launch((start + place, address(arrays[i])))
         elif self.bytes:
-            words = self.words.copy()
-            place = 1
-            for a in arrays:
+            try:
+                words, at = self.spare.pop()
+            except IndexError:
+                words = self.words.copy()
+                words, at = memoryview(words), address(words)
+            for place, a in zip(self.places, arrays):
                 words[place] = address(a)
-                place += 3
-            run(self.kernel, self.bytes, _CHUNK, address(words), address(out), self.width)
+            run(self.kernel, self.bytes, _CHUNK, at, address(out), self.width)
+            self.spare.append((words, at))
         return out
 
 
@@ -111,15 +116,20 @@ def join(arrays, axis, dtype):
 
     Shapes must agree but for the axis; any strides, conversions as in `copying.copy`.
     """
+    return prepared(arrays, axis, dtype)(arrays)
+
+
+def prepared(arrays, axis, dtype):
+    """What joins arrays of these layouts."""
     if len(arrays) > _OPERANDS:
-        return _Join(arrays, axis, dtype)(arrays)
+        return _Join(arrays, axis, dtype)
     key = (axis, dtype, *[(a.shape, a.strides, a.dtype) for a in arrays])
     made = _joins.get(key)
     if made is None:
         if len(_joins) >= _REMEMBERED:
             _joins.clear()
         made = _joins[key] = _Join(arrays, axis, dtype)
-    return made(arrays)
+    return made
 
 
 @functools.cache

@@ -3,8 +3,8 @@
 A loop is written for the dtypes and the inner classes (`layout.Walk.classes`) of its operands, so that the compiler sees unit
 strides and hoists single values. Three ways to store: "direct"; "scratch", through a block in the first-level cache, for outputs
 that are also inputs (the compiler's check for overlap would choose its scalar loop) and for functions that look at a block of
-results again; "stream", the same block written past the caches. Scratch, on the stack: 8 KiB for each output, and one tile of at
-most 16 KiB for each transposed input.
+results again; "stream", the same block written past the caches. Scratch, on the stack: 8 KiB for each output, and at most 16 KiB for
+each input that is transposed, or of which every other element is taken (vectors and a shuffle: twice as fast as gathered).
 """
 
 import numpy as np
@@ -68,7 +68,7 @@ class Loop:
         pad = " " * indent
         outs, ins = classes[: len(self.outs)], classes[len(self.outs) :]
         names = [f"v{k}" for k in range(len(ins))]
-        at = {"u": "p{k}[j]", "t": "p{k}[j]", "0": "p{k}[0]"}
+        at = {"u": "p{k}[j]", "t": "p{k}[j]", "2": "p{k}[j]", "0": "p{k}[0]"}
         at |= {"r": "p{k}[-j]", "s": "p{k}[j * e{k}]", "b": "{t}(x{k} + j * c{k})[0]"}
         loads = [f"v{k} = {self.load(k, at[c].format(k=k, t=pointer(self.ins[k])))}" for k, c in enumerate(ins)]
         fixed = [line for line, c in zip(loads, ins, strict=True) if c == "0"]
@@ -90,16 +90,20 @@ class Loop:
 
     # Every block below works on `m` elements: inputs at addresses x<k> with byte steps c<k>, outputs at y<i> with byte steps h<i>.
 
-    def scratch(self):
+    def scratch(self, classes, store):
+        """Lines that make the blocks: of results unless they are stored "direct", of inputs of which every other element is taken."""
         lines = []
-        for i, d in enumerate(self.outs):
-            lines.append(f"s{i} = stack({self.block * d.itemsize})")
-        return lines
+        if store != "direct":
+            lines += [f"s{i} = stack({self.block * d.itemsize})" for i, d in enumerate(self.outs)]
+        ins = classes[len(self.outs) :]
+        return lines + [f"w{k} = stack({self.block * d.itemsize})" for k, d in enumerate(self.ins) if ins[k] == "2"]
 
     def run_block(self, indent, classes, store):
         pad = " " * indent
         n = len(self.outs)
-        lines = [f"{pad}p{k} = {pointer(d)}(x{k})" for k, d in enumerate(self.ins)]
+        every_other = [k for k in range(len(self.ins)) if classes[n + k] == "2"]
+        lines = [f"{pad}evens32(x{k}, w{k}, m)" for k in every_other]
+        lines += [f"{pad}p{k} = {pointer(d)}({'w' if k in every_other else 'x'}{k})" for k, d in enumerate(self.ins)]
         if store == "direct":
             lines += [f"{pad}d{i} = {pointer(d)}(y{i})" for i, d in enumerate(self.outs)]
             return lines + self.elements(indent, "m", classes)
@@ -131,7 +135,7 @@ class Loop:
         if store == "direct":
             lines.append("m = hi - lo")
             return _indented(lines) + "\n" + "\n".join(self.run_block(4, classes, store))
-        lines += self.scratch()
+        lines += self.scratch(classes, store)
         lines += ["left = hi - lo", f"m = min(left, {self.block})"]
         if store == "stream":  # a short first block brings the output to a cache line
             size = self.outs[0].itemsize
@@ -180,8 +184,7 @@ class Loop:
         lines += ["nd = ld64(table + 24)"]
         lines += ["sizes = table + 32", "operands = sizes + 8 * nd", "width = 24 + 8 * nd"]
         lines += self._head(classes, ("address", "bytes", "elements"))
-        if store != "direct":
-            lines += self.scratch()
+        lines += self.scratch(classes, store)
         lines += ["for item in range(lo, hi):", "    rest = size_div(item, blocks)", "    start = (item - rest * blocks) * block"]
         lines += ["    m = inner - start", "    if m > block:", "        m = block"]
         lines += ["    " + line for line in self._outer()]
@@ -209,8 +212,7 @@ class Loop:
         for k, d in enumerate(self.ins):
             if classes[n + k] == "t":
                 lines.append(f"st{k} = stack({height * length * d.itemsize})")
-        if store != "direct":
-            lines += self.scratch()
+        lines += self.scratch(classes, store)
         lines += ["for item in range(lo, hi):", "    rest = size_div(item, each)", "    tile = item - rest * each"]
         lines += ["    " + line for line in self._outer()]
         lines += [f"    top = size_div(tile, along) * {height}", f"    left = size_rem(tile, along) * {length}"]
