@@ -13,6 +13,7 @@ import mtarray as xp
 from mtarray import _array, _dispatch, _fold, _storage, diagnostics
 from mtarray._kernels import build, report
 from mtarray._kernels.cpu import driver
+from mtarray.diagnostics import samples
 from mtarray.linalg import products
 
 from .catalogue import ELEMENTWISE, REDUCTIONS, operands, values
@@ -35,7 +36,7 @@ def array(*shape: int, dtype: str = "float32") -> xp.Array:
 
 
 def test_kernels_of_an_op() -> None:
-    names = [layout for layout, _ in diagnostics.samples.calls("add")[2]]
+    names = [layout for layout, _ in samples.calls("add")[2]]
     assert {"contiguous", "array and number", "matrix and row", "first transposed", "every other column", "in place"} <= set(names)
     found = {k.layout: k for k in diagnostics.kernels("add", layouts=["contiguous", "matrix and row", "first transposed"])}
     assert list(found) == ["contiguous", "matrix and row", "first transposed"]
@@ -371,4 +372,4 @@ def test_warmup_tells_its_progress_and_refuses_what_is_not_there() -> None:
         diagnostics.warmup(["add", "ad"])
     with pytest.raises(ValueError, match='a sequence of ops, or "all"'):
         diagnostics.warmup("add")
-    assert all(diagnostics.samples.find(name) for name in diagnostics.USUAL)
+    assert all(samples.find(name) for name in diagnostics.USUAL)

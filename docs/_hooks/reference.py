@@ -44,9 +44,10 @@ TITLES = {
     "normalization": "mtarray.normalization",
     "recurrence": "mtarray.recurrence",
     "autodiff": "mtarray.autodiff",
+    "diagnostics": "mtarray.diagnostics",
     "numpy_names": "NumPy names beyond the standard",
 }
-SECTIONS = ("linalg", "fft", "random", "special", "convolution", "normalization", "recurrence", "autodiff")
+SECTIONS = ("linalg", "fft", "random", "special", "convolution", "normalization", "recurrence", "autodiff", "diagnostics")
 NAMESPACES = [name for name in SECTIONS if inspect.ismodule(getattr(mtarray, name, None))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,8 @@ class Kernel:
 
     def __str__(self) -> str:
         registers = ", ".join(f"{kind} {count} times" for kind, count in self.vectors["registers"].items()) or "none"
-        loops = "; ".join(f"{x['part']} {x['width']} x {x['element']}" for x in self.vectors["loops"]) or "none"
+        counts = Counter(f"{x['part']} {x['width']} x {x['element']}" for x in self.vectors["loops"])
+        loops = "; ".join(f"{n} {kind}" for kind, n in counts.items()) or "none"
         return "\n".join(
             [
                 f"{self.op} of {self.dtype}, {self.layout}: {self.name}",

@@ -37,7 +37,7 @@ class Loops:
 
     def __str__(self) -> str:
         v = self.vectors
-        lines = [f"{self.kind} of {self.op}, {self.dtype}: {self.name}"]
+        lines = [f"{self.kind}{'' if self.op == self.kind else f' of {self.op}'}, {self.dtype}: {self.name}"]
         lines += [f"  loop #{loop['id']}, line {loop['line']}: {loop['text']}" for loop in self.loops]
         lines.append(f"  parallel loops: {len(self.loops)}, after fusion {self.loops_after_fusion}")
         lines += [f"  fusion: {said}" for said in self.fusion]
