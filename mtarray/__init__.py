@@ -6,6 +6,7 @@
 Array([1.  , 1.25, 2.  ], shape=(3,), dtype=float64, device='cpu')
 """
 
+import functools as _functools
 import importlib as _importlib
 import sys as _sys
 import typing as _typing
@@ -414,7 +415,7 @@ __version__ = "0.1.0"
 __array_api_version__ = "2025.12"
 
 _array.xp = _array_methods.xp = _sys.modules[__name__]
-_array.imperative = lambda: _importlib.import_module("mtarray.autodiff.imperative")
+_array.imperative = _functools.cache(lambda: _importlib.import_module("mtarray.autodiff.imperative"))
 _ops.derivative_source = lambda op: _importlib.import_module("mtarray.autodiff.deriving").source_of(op)
 _ops.ready()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,29 +11,24 @@ from ._array import Array
 from ._ops import engine
 from ._products import SMALL
 from .linalg._engine import product
-from .linalg.products import matmul
-from .manipulation import reshape
 from .special.softmax import softmax
 from .statistical import sum as _sum
 
 _product = product.op.implementation
 
 
-def _rows(x: Array) -> Array:
-    """All axes but the last as one."""
-    n = x.shape[-1]
-    return x if x.ndim == 2 else reshape(x, (-1 if n else 0, n))
-
-
 def _affine_by_w(g: Array, x: Array) -> Array:
-    return matmul(_rows(g).T, _rows(x))
+    if x.ndim == 2:
+        return g.T @ x
+    rows = prod(x.shape[:-1])
+    return g.reshape((rows, g.shape[-1])).T @ x.reshape((rows, x.shape[-1]))
 
 
 def _affine_by_b(g: Array) -> Array:
     return _sum(g, axis=0 if g.ndim == 2 else tuple(range(g.ndim - 1)))
 
 
-@engine(vjp=(lambda g, w: matmul(g, w), _affine_by_w, _affine_by_b))
+@engine(vjp=(lambda g, w: g @ w, _affine_by_w, _affine_by_b))
 def affine(x: Any, w: Any, b: Any) -> Any:
     """x @ w.T + b of arrays of one dtype: (..., k), (n, k), (n,) -> (..., n)."""
     if x.ndim == 2 and w.size * len(x) < SMALL:

@@ -475,3 +475,30 @@ def test_manual_seed_is_for_all_layers_and_threads() -> None:
     thread.join()
     assert (made[0].weight == a.weight).all()
     assert (nn.Linear(3, 3).weight == b.weight).all()
+
+
+# ---------------------------------------------------------------------- summary
+
+
+def test_summary_tells_shapes_and_sizes_and_changes_nothing() -> None:
+    m = nn.Sequential(Block(), nn.Dropout(0.5), nn.Linear(2, 3))
+    m[2].weight.requires_grad = False
+    s = m.summary((4, 2))
+    assert [(r.name, r.kind, r.depth, r.shape) for r in s.rows] == [
+        ("", "Sequential", 0, (4, 3)),
+        ("0", "Block", 1, (4, 2)),
+        ("0.inner", "Linear", 2, (4, 2)),
+        ("0.act", "Tanh", 2, (4, 2)),
+        ("1", "Dropout", 1, (4, 2)),
+        ("2", "Linear", 1, (4, 3)),
+    ]
+    assert "└─ 2: Linear" in str(s)
+    assert f"{s.parameters} parameters, 7 of them not learnt" in str(s)
+    assert all(r.shape is None for r in m.summary().rows)
+    assert m.summary(xp.ones((4, 2), dtype=xp.float32)).rows == s.rows
+    assert s.parameters == sum(p.size for p in m.parameters())
+    assert s.trainable == s.parameters - 1 - 6
+    assert int(m[0].count) == 0
+    assert m.training
+    assert all(x.training for x in m.modules())
+    assert not any(x._hooks for x in m.modules())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,9 +16,13 @@ from .forward import attach, tangent
 from .sweep import _result as results_of
 from .tape import OPAQUE, Node, Transform, by_value, edge_of, local, save, snapshot, zeros
 from .transforms import _result, jvp, vjp
-from .trees import flatten
+from .trees import flatten, is_container
 
 Arrays = list[Array]
+
+# Hook, filled by `nn`: replay() is asked before a function runs that may run again, and returns what makes a context for that: in it,
+# random numbers are those of the first run.
+replay: Callable[[], Callable[[], Any]] | None = None
 
 
 def _step(
@@ -76,21 +81,34 @@ class _Call:
         self.f = f
         self.kwargs = kwargs
         leaves, self.build_args = flatten(tuple(args))
+        self.build_again: Any = None
+        self.context: Any = contextlib.nullcontext
         self.leaves = [_array.xp.asarray(x) if isinstance(x, np.ndarray) else x for x in leaves]
         self.at = [i for i, x in enumerate(self.leaves) if x.__class__ is Array and x._dtype.kind in "fc"]
         self.xs = [self.leaves[i] for i in self.at]
         self.leaves = [None if i in self.at else x for i, x in enumerate(self.leaves)]  # the tape keeps what is needed of the arrays
         self.build: Any = None
 
-    def args(self, xs: Sequence[Any]) -> tuple[Any, ...]:
+    def args(self, xs: Sequence[Any], again: bool = False) -> tuple[Any, ...]:
         full = list(self.leaves)
         for i, x in zip(self.at, xs):
             full[i] = x
-        return tuple(self.build_args(full))
+        return tuple((self.build_again if again else self.build_args)(full))
 
     def run(self, xs: Sequence[Array]) -> Arrays:
         leaves, self.build = flatten(self.f(*self.args(xs), **self.kwargs))
         return [_result(y, "checkpoint") for y in leaves]
+
+    def prepare(self, args: tuple[Any, ...]) -> None:
+        """Keep what is needed to run again as now: random numbers, and what the run changes in containers."""
+        _, self.build_again = flatten(args, again=True)
+        if replay is not None:
+            self.context = replay()
+
+    def rerun(self, *xs: Array) -> tuple[Array, ...]:
+        with self.context():
+            leaves, _ = flatten(self.f(*self.args(xs, again=True), **self.kwargs))
+        return tuple([_result(y, "checkpoint") for y in leaves])
 
     def by_argument(self, given: Any, where: str) -> list[Any]:
         """What a rule returned, one thing for each argument, as one for each of `xs`."""
@@ -108,7 +126,9 @@ class _Call:
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """`f` that keeps only its arguments, and is computed again in the backward pass: less memory for more time.
 
-    What is differentiated by must be among its arguments (arrays, or containers of them); other arguments are passed as they are.
+    What is differentiated by must be among its arguments (arrays, or containers of them); other arguments are passed as they are. If `f` is
+    a module of `mtarray.nn`, its parameters count as arguments: dropout leaves out the same elements again, and running statistics are
+    updated once.
 
     >>> import mtarray as xp
     >>> f = lambda x: xp.sin(xp.exp(x))
@@ -116,20 +136,28 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     True
     """
 
-    @functools.wraps(f)
+    container = is_container(f)
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        c = _Call(f, args, kwargs)
+        if container:
+            args = (f, *args)
+        c = _Call(_called if container else f, args, kwargs)
+        c.prepare(args)
         ys = _step(
             "checkpoint",
             c.run,
             c.xs,
-            lambda gs, ys, xs: vjp(lambda *vs: tuple(c.run(vs)), *xs)[1](tuple(gs)),
-            lambda ts, ys, xs: jvp(lambda *vs: tuple(c.run(vs)), tuple(xs), tuple(ts))[1],
+            lambda gs, ys, xs: vjp(c.rerun, *xs)[1](tuple(gs)),
+            lambda ts, ys, xs: jvp(c.rerun, tuple(xs), tuple(ts))[1],
             False,
         )
         return c.build(ys)
 
-    return call
+    return call if container else functools.wraps(f)(call)
+
+
+def _called(f: Any, *args: Any, **kwargs: Any) -> Any:
+    return f(*args, **kwargs)
 
 
 def custom_vjp(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

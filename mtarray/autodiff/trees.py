@@ -37,36 +37,39 @@ def register_container(cls: type) -> type:
     return cls
 
 
-def flatten(tree: Any, constants: bool = False) -> tuple[list[Any], Build]:
+def flatten(tree: Any, constants: bool = False, again: bool = False) -> tuple[list[Any], Build]:
     """The leaves of `tree`, and the function that puts others in their places.
 
     constants: of registered containers, arrays that collect gradients for `backward` (`requires_grad`) count as constants, so that what
-    is made of them is recorded once, for the derivative that is being taken.
+    is made of them is recorded once, for the derivative that is being taken. again: the function makes registered containers for a run
+    that is repeated, if they have a method `__tree_again__` that returns such a function: what a run changes in them has copies.
     """
     if tree.__class__ is Array or tree.__class__ in _NUMBERS:
         return [tree], _only
     if _is_flat(tree):
         return list(tree), tuple
-    if _is_container(tree):
+    if is_container(tree):
         leaves, _, build = tree.__tree_leaves__()
+        if again and hasattr(tree.__class__, "__tree_again__"):
+            build = tree.__tree_again__()
         return [_constant(x) for x in leaves] if constants else list(leaves), build
-    if tree.__class__ is tuple and all(x.__class__ is Array or x.__class__ in _NUMBERS or _is_container(x) for x in tree):
-        return _joined(list(tree), tuple, constants)
+    if tree.__class__ is tuple and all(x.__class__ is Array or x.__class__ in _NUMBERS or is_container(x) for x in tree):
+        return _joined(list(tree), tuple, constants, again)
     try:
         optree = _optree()
     except ImportError:
         if not isinstance(tree, (list, tuple, dict)):
             return [tree], _only
         raise ImportError("derivatives by nested containers of arrays need optree: pip install 'mtarray[trees]'") from None
-    parts, spec = optree.tree_flatten(tree, _is_container, none_is_leaf=False, namespace="mtarray")
-    return _joined(parts, lambda new: optree.tree_unflatten(spec, new), constants)
+    parts, spec = optree.tree_flatten(tree, is_container, none_is_leaf=False, namespace="mtarray")
+    return _joined(parts, lambda new: optree.tree_unflatten(spec, new), constants, again)
 
 
-def _joined(parts: list[Any], build: Build, constants: bool) -> tuple[list[Any], Build]:
+def _joined(parts: list[Any], build: Build, constants: bool, again: bool) -> tuple[list[Any], Build]:
     """The leaves of parts, each of which is a leaf or a registered container; `build` takes a list of such parts."""
-    if not any(map(_is_container, parts)):
+    if not any(map(is_container, parts)):
         return parts, build
-    found = [flatten(part, constants) if _is_container(part) else ([part], _only) for part in parts]
+    found = [flatten(part, constants, again) if is_container(part) else ([part], _only) for part in parts]
 
     def build_all(new: list[Any]) -> Any:
         rest = iter(new)
@@ -79,7 +82,7 @@ def _is_flat(tree: Any) -> bool:
     return tree.__class__ is tuple and all(x.__class__ is Array or x.__class__ in _NUMBERS for x in tree)
 
 
-def _is_container(tree: Any) -> bool:
+def is_container(tree: Any) -> bool:
     return hasattr(tree.__class__, "__tree_leaves__")
 
 
@@ -98,12 +101,12 @@ def paths(tree: Any) -> list[str]:
         return [""]
     if _is_flat(tree):
         return [f"[{i}]" for i in range(len(tree))]
-    if _is_container(tree):
+    if is_container(tree):
         return [f".{name}" for name in tree.__tree_leaves__()[1]]
     optree = _optree()
-    found = optree.tree_flatten(tree, _is_container, none_is_leaf=False, namespace="mtarray")[0]
-    accessors = optree.tree_accessors(tree, _is_container, none_is_leaf=False, namespace="mtarray")
-    return [a.codify("") + rest for a, part in zip(accessors, found) for rest in (paths(part) if _is_container(part) else [""])]
+    found = optree.tree_flatten(tree, is_container, none_is_leaf=False, namespace="mtarray")[0]
+    accessors = optree.tree_accessors(tree, is_container, none_is_leaf=False, namespace="mtarray")
+    return [a.codify("") + rest for a, part in zip(accessors, found) for rest in (paths(part) if is_container(part) else [""])]
 
 
 def _optree() -> Any:
@@ -111,6 +114,15 @@ def _optree() -> Any:
 
     _tell()
     return optree
+
+
+def announce() -> None:
+    """Tell optree of registered containers, if it is installed: users may hand them to it without a call of ours in between."""
+    if _waiting:
+        try:
+            _tell()
+        except ImportError:
+            _waiting.clear()
 
 
 def _tell() -> None:

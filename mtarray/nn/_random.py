@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from ..autodiff import custom
 from ..random import Generator
 
 
@@ -44,13 +46,21 @@ def manual_seed(seed: int) -> Generator:
     return generator
 
 
-@contextmanager
-def replaying(state: dict[str, object]) -> Iterator[None]:
-    """A context in which this thread draws what the default generator would have given from `state` on, and other threads go on."""
-    before = _local.replayed
-    _local.replayed = Generator(0)
-    _local.replayed.state = state
-    try:
-        yield
-    finally:
-        _local.replayed = before
+def _replay() -> Callable[[], Any]:
+    """What makes a context in which this thread draws the numbers that the generator of layers gives from now on; other threads go on."""
+    state = default_generator().state
+
+    @contextmanager
+    def again() -> Iterator[None]:
+        before = _local.replayed
+        _local.replayed = Generator(0)
+        _local.replayed.state = state
+        try:
+            yield
+        finally:
+            _local.replayed = before
+
+    return again
+
+
+custom.replay = _replay

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from .. import Array, asarray, autodiff
+from .. import Array, asarray, autodiff, float32, zeros
+from ..autodiff import trees
+from ..random import Generator
+from ._summary import Summary, shapes, summarise
 from .parameter import declare, is_declared
 
 _TABLES = ("_parameters", "_modules", "_buffers")
@@ -69,6 +73,7 @@ class Module:
 
     def __init__(self) -> None:
         self.__dict__.update(_parameters={}, _modules={}, _buffers={}, _transient=set(), _hooks={}, _before={}, training=True)
+        trees.announce()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -417,6 +422,33 @@ class Module:
         """What stands between the parentheses of the repr, before the modules inside."""
         return ""
 
+    def summary(self, *inputs: Any) -> Summary:
+        """The tree of modules with the shapes of their results for these inputs, and their numbers of parameters: `print(m.summary(x))`.
+
+        inputs: arguments of the module, or the shapes of arrays of zeros; without any, no results are shown. The module is called as by
+        `eval()` and without gradients, and is not changed. rich prints a summary as a table.
+
+        >>> from mtarray import nn
+        >>> print(nn.Sequential(nn.Linear(2, 100), nn.ReLU(), nn.Linear(100, 1)).summary((10, 2)))
+        module         result     parameters
+        Sequential     (10, 1)           401
+        ├─ 0: Linear   (10, 100)         300
+        ├─ 1: ReLU     (10, 100)
+        └─ 2: Linear   (10, 1)           101
+        401 parameters; 1.6 KiB with buffers
+        """
+        seen: dict[int, Any] = {}
+        twin = self.__tree_again__()(list(self.parameters())).eval()  # whose buffers and hooks are its own
+        if inputs:
+            floats = [x.dtype for x in self.parameters() if x.dtype.kind == "f"]
+            args = [zeros(x, dtype=floats[0] if floats else float32) if _is_shape(x) else x for x in inputs]
+            for module in twin.modules():
+                module.__dict__["_before"] = {}
+                module.__dict__["_hooks"] = {None: lambda module, args, result: seen.update({id(module): shapes(result)})}
+            with autodiff.no_grad():
+                twin(*args)
+        return summarise(twin, seen)
+
     def __repr__(self) -> str:
         extra = self.extra_repr()
         inside = [f"({name}): {module!r}".replace("\n", "\n  ") for name, module in self._modules.items()]
@@ -434,17 +466,18 @@ class Module:
             names.append(name)
             leaves.append(x)
         places = {id(x): i for i, x in enumerate(leaves)}
-        return leaves, names, lambda new: _with(self, places, new, {})
+        return leaves, names, lambda new: _with(self, lambda x: new[places[id(x)]], {})
 
-    def __tree_detached__(self) -> Callable[[list[Any]], Module]:
-        """The same function for a run that is repeated: buffers are copies as they are now, so it updates none."""
+    def __tree_again__(self) -> Callable[[list[Any]], Module]:
+        """The same function for a run that is repeated: buffers and generators are copies as they are now, so it changes none."""
         places = {id(x): i for i, x in enumerate(self.parameters())}
-        kept = {id(x): x.detach().copy() for x in self.buffers()}
-        return lambda new: _with(self, places, new, {}, kept)
+        mould = _with(self, lambda x: places[id(x)], {}, _copies(self))  # whose parameters are their places
+        return lambda new: _with(mould, new.__getitem__, {}, _copies(mould))
 
 
-def _with(module: Module, places: dict[int, int], new: list[Any], made: dict[int, Module], kept: dict[int, Array] | None = None) -> Module:
-    """A copy of a module with other parameters; shared modules stay shared. Buffers are the same, or copies of those `kept`."""
+def _with(module: Module, parameter: Callable[[Any], Any], made: dict[int, Module], copies: dict[int, Any] | None = None) -> Module:
+    """A copy of a module with other parameters, `parameter(x)` for x; shared modules stay shared. Buffers and generators are the same, or
+    those in `copies`, by their identity."""
     out = made.get(id(module))
     if out is not None:
         return out
@@ -453,13 +486,23 @@ def _with(module: Module, places: dict[int, int], new: list[Any], made: dict[int
     own.update(module.__dict__)
     own["_parameters"] = parameters = {}
     for name, x in module._parameters.items():
-        parameters[name] = own[name] = None if x is None else new[places[id(x)]]
+        parameters[name] = own[name] = None if x is None else parameter(x)
     own["_modules"] = modules = {}
     for name, child in module._modules.items():
-        modules[name] = own[name] = None if child is None else _with(child, places, new, made, kept)
-    if kept is not None:
-        own["_buffers"] = {name: None if x is None else kept[id(x)].copy() for name, x in module._buffers.items()}
+        modules[name] = own[name] = None if child is None else _with(child, parameter, made, copies)
+    if copies is not None:
+        own["_buffers"] = {name: None if x is None else copies[id(x)] for name, x in module._buffers.items()}
+        own.update({name: copies[id(v)] for name, v in module.__dict__.items() if isinstance(v, Generator)})
     return out
+
+
+def _copies(module: Module) -> dict[int, Any]:
+    """Copies of the buffers and generators of a module, by the identity of what they are copies of."""
+    found: dict[int, Any] = {}
+    for part in module.modules():
+        found.update({id(x): x.detach().copy() for x in part._buffers.values() if x is not None})
+        found.update({id(v): copy.copy(v) for v in part.__dict__.values() if isinstance(v, Generator)})
+    return found
 
 
 def _walk(module: Module, path: str, seen: dict[int, None] | None) -> Iterator[tuple[str, Module]]:
@@ -492,6 +535,10 @@ def _value(x: Any) -> Array:
     if hasattr(x, "detach") and hasattr(x, "cpu"):  # a tensor of PyTorch, which may require a gradient
         x = x.detach().cpu()
     return asarray(x)
+
+
+def _is_shape(x: Any) -> bool:
+    return isinstance(x, tuple) and all(isinstance(n, int) for n in x)
 
 
 def _is_device(x: Any) -> bool:
