@@ -112,7 +112,8 @@ def test_every_public_name_has_an_entry(site: Path) -> None:
     """The reference has an anchor for each function and class, whichever module it stands in."""
     text = "".join(page.read_text(encoding="utf-8") for page in (site / "reference").rglob("*.html"))
     anchors = set(re.findall(r'<h\d id="(mtarray\.[\w.]+)"', text))
-    for xp in (mtarray, mtarray.linalg, mtarray.fft, mtarray.random, mtarray.special):
+    nn = mtarray.nn
+    for xp in (mtarray, mtarray.linalg, mtarray.fft, mtarray.random, mtarray.special, nn, nn.functional, nn.init):
         for name in xp.__all__:
             value = getattr(xp, name)
             if callable(value) and getattr(value, "__module__", "").startswith("mtarray"):

@@ -6,6 +6,7 @@ the registry follows.
 """
 
 import importlib
+import importlib.util
 import inspect
 import sys
 from pathlib import Path
@@ -18,6 +19,11 @@ from mkdocs.structure.files import File, Files
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import mtarray
+
+
+def _is_module(name: str) -> bool:
+    return importlib.util.find_spec(f"mtarray.{name}") is not None
+
 
 # Pages in the order of the standard's contents; a module not named here comes after these, by name.
 TITLES = {
@@ -45,10 +51,15 @@ TITLES = {
     "recurrence": "mtarray.recurrence",
     "autodiff": "mtarray.autodiff",
     "diagnostics": "mtarray.diagnostics",
+    "nn": "mtarray.nn",
+    "nn.functional": "mtarray.nn.functional",
+    "nn.init": "mtarray.nn.init",
+    "nn.optim": "mtarray.nn.optim",
+    "nn.utils": "mtarray.nn.utils",
     "numpy_names": "NumPy names beyond the standard",
 }
 SECTIONS = ("linalg", "fft", "random", "special", "convolution", "normalization", "recurrence", "autodiff", "diagnostics")
-NAMESPACES = [name for name in SECTIONS if inspect.ismodule(getattr(mtarray, name, None))]
+NAMESPACES = [name for name in (*SECTIONS, *[page for page in TITLES if page.partition(".")[0] == "nn"]) if _is_module(name)]
 
 
 def _public(module: ModuleType) -> list[str]:
