@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import mtarray as xp
-from mtarray import _array, _dispatch, _fold, _storage, diagnostics
+from mtarray import _array, _dispatch, _fold, _into, _storage, diagnostics
 from mtarray._kernels import build, report
 from mtarray._kernels.cpu import driver
 from mtarray.diagnostics import samples
@@ -243,6 +243,38 @@ def test_the_tape_is_told_apart() -> None:
     assert len(steps("xp.grad(lambda x: xp.sum(xp.exp(x) * x))(x)", x=array(5))) >= 3
 
 
+def test_what_is_written_in_place_and_recorded_or_not() -> None:
+    @xp.elementwise(dtypes=(xp.float32,))
+    def decayed(x, by):  # type: ignore[no-untyped-def]
+        return x - by * x
+
+    def update(x: xp.Array) -> None:
+        decayed(x, 0.5, out=x)
+        decayed(x, 0.5, out=x)
+        x *= 2
+
+    found = steps(update, array(30))
+    assert [(s.op, s.recorded) for s in found] == [("decayed into out", False)] * 2 + [("multiply in place", False)]
+    leaf = array(30)
+    leaf.requires_grad = True
+    (y,) = steps("x * 2", x=leaf)
+    assert y.recorded
+    (y,) = steps("x @ x", x=leaf)
+    assert y.recorded
+
+    def tracked(x: xp.Array) -> None:
+        y = x * 1
+        y += 1
+        with xp.autodiff.no_grad():
+            x *= 0.5
+
+    assert [(s.op, s.recorded) for s in steps(tracked, leaf) if s.depth == 0] == [
+        ("multiply", True),
+        ("add in place", True),
+        ("multiply in place", False),
+    ]
+
+
 def test_functions_with_arguments_and_one_run_when_cold() -> None:
     calls: list[int] = []
 
@@ -286,7 +318,7 @@ def test_every_op_is_seen_however_it_is_called() -> None:
 
 def _doors() -> list[Any]:
     names = [(_dispatch, "elementwise inplace engine _cast _settle"), (_fold, "reduce scan"), (_array, "assign accumulate")]
-    names += [(products, "small_product"), (_storage, "copied"), (driver, "_serial _parallel _join _run_team run_loops")]
+    names += [(_into, "into"), (products, "small_product"), (_storage, "copied"), (driver, "_serial _parallel _join _run_team run_loops")]
     return [getattr(module, name) for module, listed in names for name in listed.split()]
 
 

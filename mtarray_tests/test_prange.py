@@ -24,7 +24,7 @@ MAPS = [
 ]  # fmt: skip
 FOLDS = [("sum", "float32"), ("max", "float64"), ("any", "complex64")]
 PRODUCTS = ["float32", "bool"]
-KINDS = ("bool", "int8", "int64", "uint16", "float32", "float64", "complex64")
+KINDS = ("bool", "int64", "uint16", "float32", "complex64")
 AXES: list[Any] = [None, 0, -1, (0, 2), ()]
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .. import _array, _dispatch, _fold, _storage
+from .. import _array, _dispatch, _fold, _into, _storage
 from .._array import Array
 from .._config import config
 from .._dtypes import WEAK_KIND
@@ -33,12 +33,13 @@ class _Blind(dict[Any, Any]):
 class Visit:
     """An op at its door: `op` (None: a write), `name`, `operands`, `static` parameters, what came of it (`results`), and its `seconds`.
 
-    launches: kernels that ran in it. copies: (reason, bytes). depth: how many other visits it happened in.
+    recorded: whether the tape has it. launches: kernels that ran in it. copies: (reason, bytes). depth: how many visits it happened in.
     """
 
     def __init__(self, op: Any, name: str, operands: tuple[Any, ...], static: dict[str, Any], depth: int) -> None:
         self.op, self.name, self.operands, self.static, self.depth = op, name, operands, static, depth
         self.results: tuple[Any, ...] = ()
+        self.recorded = False
         self.seconds = 0.0
         self.launches: list[Any] = []
         self.copies: list[tuple[str, int]] = []
@@ -90,7 +91,11 @@ class Watch:
     def _visiting(self, op: Any) -> bool:
         return bool(self._open) and self._open[-1].op is op and op is not None
 
-    def _visit(self, op: Any, name: str, operands: tuple[Any, ...], static: dict[str, Any], call: Callable[[], Any]) -> Any:
+    def _visit(
+        self, op: Any, name: str, operands: tuple[Any, ...], static: dict[str, Any], call: Callable[[], Any], target: Any = None
+    ) -> Any:
+        """Make the call and write it down; `target`: the array that it writes to, if it makes none."""
+        node = target._storage.node if target.__class__ is Array else None
         visit = Visit(op, name, operands, static, len(self._open))
         self.visits.append(visit)
         self._open.append(visit)
@@ -100,6 +105,7 @@ class Watch:
             result = call()
             visit.seconds = time.perf_counter() - start
             visit.results = result if result.__class__ is tuple else (result,)
+            visit.recorded = any(r._storage.node not in (None, node) for r in visit.results if r.__class__ is Array)
             return result
         finally:
             self._open.pop()
@@ -127,6 +133,7 @@ class Watch:
             (_dispatch, "elementwise", self._elementwise),
             (_dispatch, "inplace", self._inplace),
             (_dispatch, "engine", self._engine),
+            (_into, "into", self._out),
             (_dispatch, "_cast", self._cast),
             (_dispatch, "_settle", self._settle),
             (_fold, "reduce", self._reduce),
@@ -161,7 +168,13 @@ class Watch:
     def _inplace(self, op: Any, x: Any, other: Any) -> Any:
         if not self._mine() or self._visiting(op):
             return self.former["inplace"](op, x, other)
-        return self._visit(op, f"{op.name} in place", (x, other), {}, lambda: self.former["inplace"](op, x, other))
+        return self._visit(op, f"{op.name} in place", (x, other), {}, lambda: self.former["inplace"](op, x, other), x)
+
+    def _out(self, op: Any, args: tuple[Any, ...], out: Any) -> Any:
+        if not self._mine() or self._visiting(op):
+            return self.former["into"](op, args, out)
+        target = out[0] if out.__class__ is tuple and out else out
+        return self._visit(op, f"{op.name} into out", args, {}, lambda: self.former["into"](op, args, out), target)
 
     def _engine(self, op: Any, arrays: tuple[Any, ...], static: dict[str, Any]) -> Any:
         if not self._mine():
@@ -194,6 +207,7 @@ class Watch:
         if result is not None:
             visit = Visit(None, "product", (x1, x2), {}, len(self._open))
             visit.seconds, visit.results = time.perf_counter() - start, (result,)
+            visit.recorded = any(x._storage.node is not None for x in (x1, x2))
             self.visits.append(visit)
         return result
 
@@ -207,7 +221,7 @@ class Watch:
                 former(x, item, key)
                 return x
 
-            self._visit(None, name, (item,), {} if key is None else {"selected": True}, call)
+            self._visit(None, name, (item,), {} if key is None else {"selected": True}, call, x)
             return None
 
         return door

@@ -141,7 +141,7 @@ def _step(visit: Visit, mode: str) -> Step:
         bytes_written=sum(r.size * r.dtype.itemsize for r in results),
         copies=[{"reason": reason, "bytes": size} for reason, size in visit.copies]
         + ([{"reason": "a copy is what it makes", "bytes": results[0].nbytes}] if visit.name == "convert" and results else []),
-        recorded=any(r._storage.node is not None for r in results),
+        recorded=visit.recorded,
         seconds=visit.seconds,
         depth=visit.depth,
     )
