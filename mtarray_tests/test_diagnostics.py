@@ -197,6 +197,8 @@ def test_tiers_and_reasons() -> None:
     assert s.chunks > 1
     assert s.bytes_read + s.bytes_written == 12_000_000
     assert s.seconds > 0
+    (s,) = steps("x[:, ::2] * x[:, ::3][:, :1]", x=large)
+    assert "walked row by row (result, operands: contiguous, every other, one value)" in s.why
     (s,) = steps("xp.sum(x, axis=0)", x=large)
     assert s.kernels == ["reduce_add_fff_columns"]
     assert s.result == "float32 (1000,)"

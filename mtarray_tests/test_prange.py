@@ -205,6 +205,20 @@ print(xp.config.kernels, build.stats()["compilations"])
     assert run[1].stdout == "prange 0\n"
 
 
+def test_without_a_thread_layer_that_is_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Numba has none (no TBB), the same loops run on one thread."""
+    from mtarray._kernels import build
+    from mtarray._kernels.cpu import driver
+
+    monkeypatch.setattr(driver, "_numba", 0)
+    seen: list[str] = []
+    load = build.load
+    monkeypatch.setattr(build, "load", lambda name, source: seen.append(source) or load(name, source))
+    x = np.arange(6.0, dtype=np.float32)
+    assert float(xp.max(xp.asarray(x).astype(xp.float64))) == 5
+    assert "parallel=False" in seen[-1]
+
+
 def test_what_cannot_be_compiled_is_refused() -> None:
     """By the same sentence as in every mode: Numba's own is a page."""
 

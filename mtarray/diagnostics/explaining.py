@@ -210,6 +210,7 @@ _STEPS = {
     "u": "contiguous",
     "0": "one value",
     "r": "backwards",
+    "2": "every other",
     "s": "in steps",
     "b": "in steps of bytes",
     "t": "transposed in registers",
