@@ -10,7 +10,7 @@ import numpy as np
 from .._array import Array, fresh, from_owned
 from . import tape
 from .sweep import settled, sweep
-from .tape import IMPERATIVE, LEAF, Node, local, recording, snapshot, view_on
+from .tape import IMPERATIVE, LEAF, Node, local, snapshot, view_on
 from .transforms import _number, _operand
 
 
@@ -104,11 +104,16 @@ def backward(y: Array, cotangent: Any = None, retain_graph: bool = False, create
             raise ValueError(f"backward: the cotangent has shape {g._shape}, the array {y._shape}")
         g = settled(g, (None, None, y._dtype, y._shape, None, 0))
     found = sweep([(y, g)], IMPERATIVE, None, retain_graph or create_graph, create_graph)
-    with recording(local.active if create_graph else local.active & ~IMPERATIVE):
+    before = local.active
+    if not create_graph:
+        local.active = before & ~IMPERATIVE
+    try:
         for n, g in found.items():
             leaf: Leaf = n.static
             with leaf.lock:
                 leaf.grad = g if leaf.grad is None else leaf.grad + g  # what the sweep returns is nobody else's
+    finally:
+        local.active = before
 
 
 def deepcopied(x: Array) -> Array:

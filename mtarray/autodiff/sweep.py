@@ -20,7 +20,7 @@ from .._storage import HELD, Storage
 from . import tape
 from .plain import carry, of_plain
 from .rules import is_linear
-from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, copy, edge_of, local, recording, restore, view_on, zeros
+from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, copy, edge_of, local, restore, view_on, zeros
 
 
 class NoDerivativeError(RuntimeError):
@@ -64,18 +64,20 @@ class _Sweep:
                 self.give(edge_of(y, False), g, False)
         plain = watch is None and config._values["kernels"] == "auto"
         unused = self.unused
-        token = set_errors(QUIET)
+        token, before = set_errors(QUIET), local.active
+        if not create:
+            local.active = before & ~self.bit
         try:
-            with recording(local.active if create else local.active & ~self.bit):
-                while self.heap:
-                    node = heappop(self.heap)[1]
-                    g, owned = self.cotangents.pop(node)
-                    if not (plain and node.op.rules is not None and self.visit_plain(node, g)):
-                        self.visit(node, g, owned)
-                    if unused:
-                        unused.discard(node)
-                    del g
+            while self.heap:
+                node = heappop(self.heap)[1]
+                g, owned = self.cotangents.pop(node)
+                if not (plain and node.op.rules is not None and self.visit_plain(node, g)):
+                    self.visit(node, g, owned)
+                if unused:
+                    unused.discard(node)
+                del g
         finally:
+            local.active = before
             reset_errors(token)
         return self.found
 
