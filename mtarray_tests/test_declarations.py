@@ -128,3 +128,24 @@ def test_registry_keeps_users_names_apart():
     assert REGISTRY["add"].function is xp.add
     assert softsign.__doc__.startswith("x / (1 + |x|)")
     assert list(inspect.signature(softsign).parameters) == ["x"]
+
+
+@xp.elementwise(dtypes=(xp.float64,), result=lambda d: xp.uint32)
+def _doubled_as_uint32(x):
+    return 2.0 * x
+
+
+@xp.elementwise(dtypes=(xp.float64,), result=lambda d: xp.uint64)
+def _doubled_as_uint64(x):
+    return 2.0 * x
+
+
+@pytest.mark.parametrize("kernels", ["auto", "numba", "prange", "python"])
+def test_negative_floats_wrap_in_unsigned_results(kernels):
+    """As NumPy's cast, in every kernel mode: the whole part modulo 2**bits."""
+    x = np.array([3.7, -3.7, -0.2, 1e6, -1e6, 2.0**30])
+    for op, dtype in ((_doubled_as_uint32, np.uint32), (_doubled_as_uint64, np.uint64)):
+        expected = np.trunc(2 * x).astype(np.int64).astype(dtype)
+        with xp.config(kernels=kernels):
+            for n in (6, 100_000) if kernels in ("auto", "numba") else (6,):
+                np.testing.assert_array_equal(np.asarray(op(xp.asarray(np.resize(x, n)))), np.resize(expected, n))

@@ -4,7 +4,7 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 I64 = ir.IntType(64)
 
@@ -287,6 +287,26 @@ def float_to_u4(x):
     high = x >= 2147483648.0
     low = np.uint32(np.int32(x - 2147483648.0 if high else x))
     return low ^ np.uint32(0x80000000) if high else low
+
+
+def into_u4(x):
+    """A result of any real type as uint32: floats as `float_to_u4` has it (LLVM's own conversion makes of -7.0 the largest number)."""
+    return np.uint32(x)
+
+
+def into_u8(x):
+    """The same as uint64."""
+    return np.uint64(x)
+
+
+@overload(into_u4)
+def _into_u4(x):
+    return (lambda x: float_to_u4(x)) if isinstance(x, types.Float) else (lambda x: np.uint32(x))
+
+
+@overload(into_u8)
+def _into_u8(x):
+    return (lambda x: float_to_u8(x)) if isinstance(x, types.Float) else (lambda x: np.uint64(x))
 
 
 @intrinsic(prefer_literal=True)

@@ -45,6 +45,8 @@ def converted(text, source, target):
 
 def stored(text, dtype):
     """Expression for a result, whatever its type, as it is stored in an array of dtype."""
+    if dtype.kind == "u" and dtype.itemsize >= 4:
+        return f"into_u{dtype.itemsize}({text})"
     return f"np.uint8({text} != 0)" if dtype.kind == "b" else f"np.{dtype.name}({text})"
 
 

@@ -28,7 +28,7 @@ from .templates import choose_types
 
 _HEAD = '''import numpy as np
 from numba import njit, prange, types
-
+{imports}
 {pasted}
 def reads(dtype):
     """The type of the memory behind an operand: it is not written."""
@@ -55,11 +55,11 @@ _MAP = '''def {name}({outs}, shape, aligned, {windows}):
     """{outs} = f of {names}, element by element. `aligned`: the operands lie as the result does, one element after the other."""
     if aligned:
         for i in prange({first}.size):
-            {results} = f({straight})
+            {results} = {straight}
     else:
         for number in prange({first}.size):
             i = np.int64(number)
-            {results} = f({strided})
+            {results} = {strided}
 '''
 
 _FOLD = '''def {name}(out, shape, strides, x, x_start, folded_shape, folded_strides, count):
@@ -104,7 +104,9 @@ _SIZES = "types.int64[::1]"
 
 def _module(name, body, pasted, signature):
     """(name, source) of a module; its name tells it from all others, in Numba's cache too."""
-    source = _HEAD.format(pasted=pasted, signature=", ".join(signature)) + body
+    conversions = [c for c in ("float_to_u4", "float_to_u8", "into_u4", "into_u8") if f"{c}(" in body]
+    imports = f"from mtarray._kernels.cpu.intrinsics import {', '.join(conversions)}\n" if conversions else ""
+    source = _HEAD.format(imports=imports, pasted=pasted, signature=", ".join(signature)) + body
     unique = f"{name}_{hashlib.sha256(source.encode()).hexdigest()[:6]}"
     return unique, source.replace(f"def {name}(", f"def {unique}(")
 
@@ -130,6 +132,9 @@ def map_source(scalar, ins, outs):
     results = ["out"] if len(outs) == 1 else [f"out{i + 1}" for i in range(len(outs))]
     own = scalar.function.__name__.strip("<>")
     name = f"{'map' if len(ins) == 1 else 'zip'}_{own}_{_letters((*outs, *ins))}"
+    # Of wide unsigned results assignment would make something else than NumPy where they are negative.
+    into = f"into_u{outs[0].itemsize}" if len(outs) == 1 and outs[0].kind == "u" and outs[0].itemsize >= 4 else ""
+    call = f"{into}(f({{}}))" if into else "f({})"
     body = _MAP.format(
         name=name,
         outs=", ".join(results),
@@ -137,8 +142,8 @@ def map_source(scalar, ins, outs):
         names=", ".join(names),
         windows=", ".join(f"{x}, {x}_start, {x}_strides" for x in names),
         results=", ".join(f"{r}[i]" for r in results),
-        straight=", ".join(f"{x}[i]" for x in names),
-        strided=", ".join(f"{x}[{x}_start + position(i, shape, {x}_strides)]" for x in names),
+        straight=call.format(", ".join(f"{x}[i]" for x in names)),
+        strided=call.format(", ".join(f"{x}[{x}_start + position(i, shape, {x}_strides)]" for x in names)),
     )
     signature = [*map(_written, outs), _SIZES, "types.boolean"]
     for d in ins:
