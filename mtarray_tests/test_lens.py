@@ -15,7 +15,6 @@ import pytest
 
 import mtarray as xp
 from mtarray import _lens
-
 from mtarray._lens import arrays, evaluating, functions, graphs, modules, training
 
 for needed in ("streamlit", "matplotlib", "optree"):

@@ -39,7 +39,7 @@ def declared(source: str) -> Any:
     names: dict[str, Any] = {"math": math, "xp": xp, "__name__": "typed"}
     try:
         exec(compile(tree, name, "exec"), names)
-        op = xp.elementwise(names[defined[-1]])
+        op: Any = xp.elementwise(names[defined[-1]])
     except Exception as error:
         raise evaluating.Mistyped(f"{type(error).__name__}: {error}") from error
     if op.op.nin != 1 or op.op.nout != 1:
