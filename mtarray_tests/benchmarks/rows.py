@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import functions
+from . import training as programs
 
 SMALL, MIDDLE, LARGE = 10, 10**5, 8 * 10**6
 ALL = (SMALL, MIDDLE, LARGE)
@@ -31,6 +32,7 @@ class Row:
     `waits`: a chain that mtarray will fuse when it has a compiler; it is printed and left out of the bounds. `tolerance` is
     relative to the largest element of the expected result. `by`: what is measured is the value of the function, a loss, together with
     its gradient by the first so many inputs; its bound speaks of PyTorch alone, which records and sweeps as mtarray does.
+    `program`: measured in place of the function, which gives what it leads to, for the libraries that have such programs.
     """
 
     family: str
@@ -44,6 +46,7 @@ class Row:
     waits: bool = False
     tolerance: float | None = None
     by: int = 0
+    program: programs.Program | None = None
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------------------
@@ -321,6 +324,16 @@ def derivatives() -> Iterator[Row]:
     yield row("chain", vectors("float32", low=-1, high=1), functions.chain_loss, (LARGE,), by=1)
 
 
+def training_steps() -> Iterator[Row]:
+    """What surrounds derivatives in training."""
+
+    def rows_and_labels(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+        return _values(rng, "float32", (n, 16), -1, 1), rng.integers(0, 10, n)
+
+    yield Row("training", "Adam step", vectors("float32", "float32"), programs.first_adam_step, (MIDDLE, 10**6), program=programs.adam)
+    yield Row("training", "DataLoader", rows_and_labels, programs.sum_of_rows, (10**5,), program=programs.loader)
+
+
 FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
     "elementwise": elementwise,
     "layout": layout,
@@ -331,6 +344,7 @@ FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
     "sorting": sorting,
     "composites": composites,
     "derivatives": derivatives,
+    "training": training_steps,
 }
 
 

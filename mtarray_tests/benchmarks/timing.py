@@ -17,6 +17,7 @@ import numpy as np
 
 from .peers import Peer
 from .rows import MIDDLE, Case
+from .training import LIBRARIES
 
 # A sample must be long beside the clock's own cost and a scheduler tick's jitter.
 SAMPLE_SECONDS = 1e-3
@@ -74,6 +75,8 @@ def check(got: np.ndarray, expected: np.ndarray, tolerance: float | None) -> Non
 
 def prepare(case: Case, peer: Peer, inputs: Sequence[np.ndarray]) -> Callable[[], Any]:
     """What is measured of a peer: a call without arguments."""
+    if case.row.program is not None:
+        return case.row.program(peer.name, *inputs)
     arrays = tuple(peer.from_numpy(x) for x in inputs)
     function = functools.partial(case.row.function, peer.xp)
     if not case.row.by:
@@ -84,6 +87,8 @@ def prepare(case: Case, peer: Peer, inputs: Sequence[np.ndarray]) -> Callable[[]
 
 def results(case: Case, peer: Peer, result: Any) -> list[np.ndarray]:
     """What a call returned as ndarrays: one, or a loss and its gradients."""
+    if case.row.program is not None:
+        return [np.asarray(result())]
     found = [peer.to_numpy(x) for x in ((result[0], *result[1]) if case.row.by else (result,))]
     return [np.sort(x) for x in found] if case.row.unordered else found
 
@@ -102,7 +107,9 @@ def _loop(call: Callable[[], Any], repeats: int) -> float:
 def measure(case: Case, peers: Sequence[Peer], seconds: float, min_rounds: int = 5, max_rounds: int = 25) -> Measurement:
     """Check every peer's result against NumPy's, gradients against PyTorch's, then time all of them within about `seconds`."""
     result = Measurement(case)
-    if case.row.by:
+    if case.row.program is not None:
+        peers = [peer for peer in peers if peer.name in LIBRARIES]
+    elif case.row.by:
         peers = [peer for peer in peers if peer.differentiate is not None]
     else:
         peers = [peer for peer in peers if not peer.only_derivatives]
