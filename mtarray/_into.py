@@ -95,6 +95,7 @@ def _directly(op: Any, args: tuple[Any, ...], outs: tuple[Any, ...]) -> bool:
     plan = op.plans.get(tuple(key))
     if plan is None or not plan.plain or len(plan.outs) != len(outs):
         return False
+    targets: list[Any] = []
     for o, d in zip(outs, plan.outs):
         if o.__class__ is not Array or o._dtype is not d or o._whole != n or o._shape != shape or o._readonly:
             return False
@@ -102,30 +103,25 @@ def _directly(op: Any, args: tuple[Any, ...], outs: tuple[Any, ...]) -> bool:
         node = storage.node
         if storage.ties is SHARED or (node is not None and not _dispatch.is_update(node)):
             return False
-    if is_strict() or op.validate is not None:
-        return False
+        targets.append(storage)
     small = plan.twin is not None and n < plan.limit
-    if len(outs) == 1:
-        if small:
-            target = writable(first, "", recorded=True)
-            token = set_errors(QUIET)
-            try:
-                np.copyto(target, plan.twin(*[a._storage.buffer if a.__class__ is Array else a for a in args]))
-            finally:
-                reset_errors(token)
-            return True
-    elif len({id(o._storage) for o in outs}) != len(outs):
+    if is_strict() or op.validate is not None or (not small and config._values["kernels"] in _TO_READ):
         return False
-    if not small and config._values["kernels"] in _TO_READ:
+    if len(outs) > 1 and len(set(map(id, targets))) != len(outs):
         return False
-    targets = [writable(o, "", recorded=True) for o in outs]
-    ins = [value(a) if a.__class__ is Array else a for a in args]
+    for i, storage in enumerate(targets):
+        targets[i] = storage.buffer if storage.ties is None else writable(outs[i], "", recorded=True)
+    ins = [a._storage.buffer if a.__class__ is Array else a for a in args]
     if not small:
         plan.over(op, targets, ins)
         return True
     token = set_errors(QUIET)
     try:
-        _deliver(plan.twin(*ins), targets)
+        results = plan.twin(*ins)
+        if len(targets) == 1:
+            np.copyto(targets[0], results)
+        else:
+            _deliver(results, targets)
     finally:
         reset_errors(token)
     return True
@@ -185,9 +181,10 @@ def _check_apart(op: Any, outs: tuple[Any, ...], targets: list[Any]) -> None:
 def _deliver(results: Any, targets: list[Any]) -> None:
     """Copy the results of NumPy's functions to where they are wanted. One may be an operand as it is, which another result replaces."""
     if len(targets) > 1:
-        results = [r.copy() if r.__class__ is _ndarray and any(np.may_share_memory(r, t) for t in targets) else r for r in results]
+        # Of its own making an ndarray has no base.
+        results = [r.copy() if r.__class__ is _ndarray and (r.base is not None or any(r is t for t in targets)) else r for r in results]
     for target, r in zip(targets, results):
-        np.copyto(target, r, "same_kind")
+        np.copyto(target, r)  # whose rule is "same_kind"
 
 
 def _by_numpy(op: Any, plan: Any, xs: list[Any], targets: list[Any]) -> None:

@@ -10,7 +10,7 @@ from mtarray import Array
 from . import rules
 from .optimizer import Optimizer
 
-_FEW = 4096  # elements up to which two operators cost less than a call of the rule
+_FEW = 1024  # elements up to which a few operators cost less than a call of the rule
 
 
 class SGD(Optimizer):
@@ -68,7 +68,10 @@ class SGD(Optimizer):
             else:
                 keep, rest = momentum, 1.0 - group["dampening"]
             b = state["momentum_buffer"]
-            if group["nesterov"]:
+            if not l2 and p.size <= _FEW and rest == 1.0 and not group["nesterov"]:
+                b = state["momentum_buffer"] = keep * b + g
+                p -= lr * b
+            elif group["nesterov"]:
                 rules.sgd_nesterov(p, g, b, lr, l2, keep, rest, momentum, out=(p, b))
             else:
                 rules.sgd_momentum(p, g, b, lr, l2, keep, rest, out=(p, b))
