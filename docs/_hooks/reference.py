@@ -55,10 +55,12 @@ TITLES = {
     "nn.functional": "mtarray.nn.functional",
     "nn.init": "mtarray.nn.init",
     "nn.optim": "mtarray.nn.optim",
+    "nn.optim.lr_scheduler": "mtarray.nn.optim.lr_scheduler",
     "nn.utils": "mtarray.nn.utils",
+    "data": "mtarray.data",
     "numpy_names": "NumPy names beyond the standard",
 }
-SECTIONS = ("linalg", "fft", "random", "special", "convolution", "normalization", "recurrence", "autodiff", "diagnostics")
+SECTIONS = ("linalg", "fft", "random", "special", "convolution", "normalization", "recurrence", "autodiff", "diagnostics", "data")
 NAMESPACES = [name for name in (*SECTIONS, *[page for page in TITLES if page.partition(".")[0] == "nn"]) if _is_module(name)]
 
 

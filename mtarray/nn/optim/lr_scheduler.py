@@ -9,8 +9,8 @@ change is kept as a factor.
 >>> for epoch in range(4):
 ...     optimizer.step()
 ...     schedule.step()
->>> optimizer.param_groups[0]["lr"]
-0.25
+>>> schedule.get_last_lr()
+[0.25]
 """
 
 from __future__ import annotations
