@@ -76,16 +76,19 @@ def _over_sqrt2(x):
 
 
 def _quantile(q):
-    """-ndtri(q) for 0 < q <= 1/8, from t with q = exp(-t^2 / 2)."""
+    """-ndtri(q) for 0 < q <= 1/8, from t with q = exp(-t^2 / 2); inf at 0, NaN below.
+
+    All four polynomials are evaluated: a choice between values keeps the loop over elements in vector lanes, one between branches does not.
+    """
     s = -2.0 * math.log(q)
     t = math.sqrt(s)
-    if t < 4.0:
-        return ndtri_near((t - 3.0) + math.fma(-t, t, s) / (2.0 * t))
-    if t < 8.0:
-        return t * ndtri_middle(16.0 / t - 3.0)
-    if t < 16.0:
-        return t * ndtri_far(32.0 / t - 3.0)
-    return t * ndtri_farthest(64.0 / t - 2.8125)
+    near = ndtri_near((t - 3.0) + math.fma(-t, t, s) / (2.0 * t))
+    u = 16.0 / t
+    middle = ndtri_middle(u - 3.0)
+    far = ndtri_far(2.0 * u - 3.0)
+    farthest = ndtri_farthest(4.0 * u - 2.8125)
+    ratio = middle if t < 8.0 else far if t < 16.0 else farthest
+    return near if t < 4.0 else t * ratio
 
 
 @special(derivative=lambda y: exp(y * y) / (2 * _RSQRT_PI))
@@ -180,11 +183,8 @@ def ndtri(p):
     >>> xp.special.ndtri(xp.asarray([0.0, 0.5, 0.975]))
     Array([      -inf, 0.        , 1.95996398], shape=(3,), dtype=float64, device='cpu')
     """
-    if abs(p - 0.5) <= 0.375:
-        c = p - 0.5
-        return c * ndtri_central(c * c * (128.0 / 9.0) - 1.0)
-    if p > 0.0 and p < 0.5:
-        return -_quantile(p)
-    if p > 0.5 and p < 1.0:
-        return _quantile(1.0 - p)
-    return -math.inf if p == 0.0 else math.inf if p == 1.0 else math.nan
+    c = p - 0.5
+    central = c * ndtri_central(c * c * (128.0 / 9.0) - 1.0)
+    tail = _quantile(p if p < 0.5 else 1.0 - p)
+    tail = -tail if p < 0.5 else tail
+    return central if abs(c) <= 0.375 else tail

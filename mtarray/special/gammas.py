@@ -5,9 +5,9 @@ from __future__ import annotations
 import math as _math
 from typing import Any
 
-from ._core import exp_of, lgamma_parts, sin_of_pi, sinpi, two_product
+from ._core import exp_of, lgamma_parts, sin_of_pi, sinpi, stirling_rest, two_product
 from ._declare import special
-from ._fits import PI, PSI_ROOT, PSI_ROOT_LOW, lgamma_one, lgamma_two, psi_far, psi_near, rgamma
+from ._fits import HALF_LOG_TWO_PI, PI, PSI_ROOT, PSI_ROOT_LOW, lgamma_one, lgamma_two, psi_far, psi_near, rgamma
 
 # In a scalar function `math` stands for the mathematical functions of the target: `_kernels.scalarlib` on the CPU.
 math: Any = _math
@@ -75,11 +75,16 @@ def gamma(x):
 
 def lgamma(x):
     """log(abs(gamma(x)))."""
-    if x > 2.5 and x < 1e15:
-        h, l = lgamma_parts(x)
-        return h + l
-    if x >= 1e15:
-        return x * (math.log(x) - 1.0)
+    if x >= 10.0:
+        if x >= 1e15:
+            return x * (math.log(x) - 1.0)
+        return math.fma(x - 0.5, math.log(x), -x) + (HALF_LOG_TWO_PI + stirling_rest(x))
+    if x > 2.5:  # log of (x - 1) (x - 2) ... y, and the rest
+        p = 1.0
+        while x > 2.5:
+            x = x - 1.0
+            p = p * x
+        return math.log(p) + (x - 2.0) * lgamma_two(x - 2.0)
     if x >= 1.5:
         return (x - 2.0) * lgamma_two(x - 2.0)
     if x >= 0.7:
