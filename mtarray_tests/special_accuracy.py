@@ -215,7 +215,7 @@ SEVERAL = {
     "gammainc": Case(_lower, "0.007 < a < 400", _gamma_points),
     "gammaincc": Case(_upper, "0.007 < a < 400", _gamma_points),
     "betainc": Case(_ibeta, "0.05 < a, b < 150", _beta_points),
-    "betaincc": Case(lambda a, b, x: _ibeta(b, a, 1 - x), "0.05 < a, b < 150", _beta_points, 8.0),
+    "betaincc": Case(lambda a, b, x: _ibeta(b, a, 1 - x), "0.05 < a, b < 150", _beta_points, 5.0),
     "beta": Case(mp.beta, "a, b > 0", lambda r, n: [_logs(r, -8, 8, n, 2)]),
     "betaln": Case(lambda a, b: mp.log(mp.beta(a, b)), "a, b > 0", lambda r, n: [_logs(r, -8, 8, n, 2)]),
     "binom": Case(mp.binomial, "-1 < n, k", lambda r, n: [(r.uniform(0, 100, n), r.uniform(0, 100, n))]),

@@ -49,15 +49,29 @@ def beta_power(a, b, x, xl, y, yl):
     return exp_of(h, l + (t - pl))
 
 
-def _beta_fraction(a, b, x, y):
+def _beta_fraction(a, b, x, xl, y):
     """The incomplete beta function over x^a y^b / beta(a, b), for x below about a / (a + b).
 
     The continued fraction of Didonato and Morris (ACM TOMS 18, 1992), which needs a y - b x where others have 1 - x (a + b) / a; summed
-    by Steed's method.
+    by Steed's method. It is much more sensitive to x and y apart than to x with y = 1 - x: so it is summed at a pair of floats that do sum
+    to 1, and taken from there to x by its derivative. Near the mean a y and b x cancel; the first term is much of the sum, so its
+    rounding error counts.
     """
     s = a + b
-    lead = math.fma(a, y, -b * x) + 1.0
-    d = (a + 1.0) / (a * lead)
+    move = 0.0
+    if x > 0.03125 and y > 0.03125:
+        if x >= 0.5:
+            y = 1.0 - x
+            move = xl
+        else:
+            move = (x - (1.0 - y)) + xl
+            x = 1.0 - y
+    ph, pl = two_product(b, x)
+    lead = (math.fma(a, y, -ph) - pl) + 1.0
+    h, l = two_product(a, lead)
+    p, pl = two_sum(a, 1.0)
+    d = p / h
+    lost = (math.fma(-d, h, p) + pl - d * l) / h
     term = d
     total = d
     for m in range(1, _STEPS):
@@ -67,10 +81,12 @@ def _beta_fraction(a, b, x, y):
         step = (a + m - 1.0) / u * (s + m - 1.0) * (k * x) * d  # in this order nothing overflows
         d = 1.0 / (b_m + step)
         term = -step * d * term
-        total = total + term
+        t = total + term
+        lost = lost + ((total - t) + term)
+        total = t
         if abs(term) < 1e-17 * abs(total):
             break
-    return total
+    return total + (lost + (move * (1.0 / (x * y) - total * (a / x - b / y)) if move != 0.0 else 0.0))
 
 
 def _beyond(a, b, x):
@@ -85,7 +101,7 @@ def ibeta(a, b, x, xl, y, yl, upper):
         x, y = y, x
         xl, yl = yl, xl
         upper = 1.0 - upper
-    value = beta_power(a, b, x, xl, y, yl) * _beta_fraction(a, b, x, y)
+    value = beta_power(a, b, x, xl, y, yl) * _beta_fraction(a, b, x, xl, y)
     return 1.0 - value if upper > 0.5 else value
 
 
