@@ -1,6 +1,7 @@
 """The command `mtarray`: what it prints, its JSON, its errors of one line, and that help costs no Numba."""
 
 import json
+import os
 import subprocess
 import sys
 import types
@@ -69,6 +70,16 @@ def test_as_a_module_and_without_its_extra(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "mtarray: the command line needs click, which is not installed: pip install 'mtarray[cli]'\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("mtarray dia", "diagnostics"), ("mtarray explain --tr", "--track"), ("mtarray bench m", "matmul")]
+)
+def test_completion_in_the_shell(words: str, expected: str) -> None:
+    environment = {**os.environ, "_MTARRAY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    source = "from mtarray._cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout == f"plain,{expected}\n", done.stderr
 
 
 def test_errors_of_the_command_line_are_one_line() -> None:
