@@ -245,7 +245,7 @@ def test_bench_matmul(tmp_path: Path) -> None:
     assert all(seconds > 0 for row in rows for seconds in row["seconds"].values())
     assert "would take about" in rows[2]["missing"]["python"]
     assert picture.read_bytes().startswith(b"\x89PNG")
-    text = run("bench", "matmul", "--sizes", "8").stdout
+    text = run("bench", "matmul", "--sizes", "8", "--dtype", "float32").stdout
     assert "GFLOP/s" in text
     if "cuda" in rows[0]["missing"]:
         assert "– cuda: no CUDA device here" in text
