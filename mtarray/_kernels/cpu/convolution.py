@@ -32,7 +32,7 @@ CODES = {"float32": "f4", "float64": "f8"}
 BAND = 1 << 18  # bytes of the planes of a task
 TASKS = 8  # that there should be at least
 # filters of a tile -> vectors: as many sums as there are registers for, so that there are more multiply-adds than loads.
-TILES = {8: 3, 6: 4, 4: 5, 3: 6, 2: 8, 1: 8} if simd.BYTES == 64 else {6: 2, 4: 2, 3: 3, 2: 4, 1: 4}
+TILES = {8: 3, 6: 4, 4: 5, 2: 8, 1: 8} if simd.BYTES == 64 else {6: 2, 4: 3, 2: 4, 1: 4}
 
 HELPERS = '''
 from numba import njit
@@ -49,77 +49,56 @@ def clear(dst, n):
     whole = n // L * L
     for i in range(0, whole, L):
         store(dst + i * S, fill(zero))
-    if whole < n:
-        store_first(dst + whole * S, fill(zero), n - whole)
+    store_first(dst + whole * S, fill(zero), n - whole)
+'''
 
-
-@njit("void(int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
-def line(src, step, dst, n):
-    """n elements that are `step` apart, side by side."""
-    whole = n // L * L
-    if step == 1:
-        for i in range(0, whole, L):
-            store(dst + i * S, load(src + i * S))
-        if whole < n:
-            store_first(dst + whole * S, load_first(src + whole * S, n - whole), n - whole)
-    elif step == 2:
-        i = 0
-        while i + L < n:  # the second vector ends one element early, at the last that is there
-            store(dst + i * S, evens(load(src + 2 * i * S), load(src + 2 * i * S + V)))
-            i += L
-        a = {T}(src)
-        b = {T}(dst)
-        while i < n:
-            b[i] = a[2 * i]
-            i += 1
-    else:
-        a = {T}(src)
-        b = {T}(dst)
-        for i in range(n):
-            b[i] = a[i * step]
-
-
-@njit("void(int64,int64,int64,int64,int64,int64,int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
-def fetch(src, dst, words, channels, row0, col0, rows):
-    """Planes of so many channels: element (q, c) of plane (u, v) is the image's (row0 + q * fh + u, col0 + c * fw + v), or 0 outside.
-    words: H, W, strides of channels, rows and columns, fh, fw, height and width of a plane, number of planes, then their u and v."""
-    w = i8(words)
-    H, W, sc, sh, sw, fh, fw, hq, wq, planes = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9]
+# A kernel of its own that the others call, since it is most of what there is to compile.
+_FETCH = '''    """Planes of the channels lo..hi: element (q, c) of plane (u, v) is the image's (row0 + q * fh + u, col0 + c * fw + v), or 0
+    beyond (H, W). args: image, planes, words, row0, col0, rows of the planes to fill, H, W. words: strides of channels, rows and
+    columns, fh, fw, elements from plane to plane, width of a plane, number of planes, then their u and v."""
+    w = i8(ld64(args + 16))
+    sc, sh, sw, fh, fw, plane, wq, planes = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
+    row0, col0, rows, H, W = ld64(args + 24), ld64(args + 32), ld64(args + 40), ld64(args + 48), ld64(args + 56)
+    step = fw * sw
     for p in range(planes):
-        u = row0 + w[10 + 2 * p]
-        v = col0 + w[11 + 2 * p]
+        u = row0 + w[8 + 2 * p]
+        v = col0 + w[9 + 2 * p]
         c0 = min(wq, 0 if v >= 0 else (fw - 1 - v) // fw)
         c1 = max(c0, min(wq, (W - v + fw - 1) // fw if W > v else 0))
         q0 = min(rows, 0 if u >= 0 else (fh - 1 - u) // fh)
         q1 = max(q0, min(rows, (H - u + fh - 1) // fh if H > u else 0))
-        for c in range(channels):
-            at = dst + (c * planes + p) * hq * wq * S
+        n = c1 - c0
+        count = q1 - q0
+        if n == wq and step == 1 and sh * fh == wq:  # as one row
+            n *= count
+            count = 1
+        whole = n // L * L if step == 1 else 0
+        for c in range(lo, hi):
+            at = ld64(args + 8) + (c * planes + p) * plane * S
             clear(at, q0 * wq)
             clear(at + q1 * wq * S, (rows - q1) * wq)
-            origin = src + (c * sc + (u + q0 * fh) * sh + (v + c0 * fw) * sw) * S
+            src = ld64(args) + (c * sc + (u + q0 * fh) * sh + (v + c0 * fw) * sw) * S
             at += q0 * wq * S
-            if c0 == 0 and c1 == wq and sw * fw == 1 and sh * fh == wq:
-                line(origin, 1, at, (q1 - q0) * wq)
-            elif sw * fw == 1 and c0 <= L and wq - c1 <= L:  # no calls for short rows
-                n = c1 - c0
-                whole = n // L * V
-                for q in range(q0, q1):
-                    if n < wq:
-                        store_first(at, fill(zero), c0)
-                        store_first(at + c1 * S, fill(zero), wq - c1)
-                    to = at + c0 * S
-                    for k in range(0, whole, V):
-                        store(to + k, load(origin + k))
-                    store_first(to + whole, load_first(origin + whole, n - whole // S), n - whole // S)
-                    origin += sh * fh * S
-                    at += wq * S
-            else:
-                for q in range(q0, q1):
+            for q in range(count):
+                if n < wq:
                     clear(at, c0)
-                    line(origin, sw * fw, at + c0 * S, c1 - c0)
                     clear(at + c1 * S, wq - c1)
-                    origin += sh * fh * S
-                    at += wq * S
+                to = at + c0 * S
+                for i in range(0, whole, L):
+                    store(to + i * S, load(src + i * S))
+                if step == 1:
+                    store_first(to + whole * S, load_first(src + whole * S, n - whole), n - whole)
+                else:
+                    i = 0
+                    if step == 2:
+                        while i + L < n:  # the second vector ends at the last element that is there, or before
+                            store(to + i * S, evens(load(src + 2 * i * S), load(src + 2 * i * S + V)))
+                            i += L
+                    while i < n:
+                        store_first(to + i * S, splat(src + i * step * S), 1)
+                        i += 1
+                src += sh * fh * S
+                at += wq * S
 '''
 
 _TILES = '''
@@ -174,18 +153,20 @@ def _tile(filters, vectors):
 
 
 _SLIDE = '''    """Tasks lo..hi of (image, group, rows, columns, filters). args: words (with the weights' offsets, then those of `fetch`),
-    images, packed weights, bias or 0, output."""
+    images, packed weights, bias or 0, output, the kernel `fetch`."""
     w = i8(ld64(args))
     groups, nrow, ncol, cuts = w[0], w[1], w[2], w[3]
     rows_of, cols_of, blocks, per, filters, channels = w[4], w[5], w[6], w[7], w[8], w[9]
     pt, pl, more, oh, ow = w[10], w[11], w[12], w[13], w[14]
     sn, on, oc, orow, ocol = w[15], w[16], w[17], w[18], w[19]
-    outer, inner, hop, taps = w[20], w[21], w[22], w[23]
-    offsets = ld64(args) + 24 * 8
-    source = ld64(args) + (24 + inner) * 8
+    outer, inner, hop, taps, H, W = w[20], w[21], w[22], w[23], w[24], w[25]
+    offsets = ld64(args) + 26 * 8
+    source = ld64(args) + (26 + inner) * 8
     z = i8(source)
-    sc, fh, fw, hq, wq, planes = z[2], z[5], z[6], z[7], z[8], z[9]
-    size = channels * planes * hq * wq
+    sc, fh, fw, wq = z[0], z[3], z[4], z[6]
+    size = channels * z[7] * z[5]
+    asked = np.empty(8, np.int64)
+    what = i8(arr_ptr(asked))
     ldc = ((rows_of * wq + L - 1) // L + NV) * V
     xs = np.empty((size + NV * L) * S, np.uint8)
     rs = np.empty(MR * ldc, np.uint8)
@@ -202,7 +183,12 @@ _SLIDE = '''    """Tasks lo..hi of (image, group, rows, columns, filters). args:
         rows = min(rows_of, oh - r0)
         cols = min(cols_of, ow - c0)
         if part != before:
-            fetch(ld64(args + 8) + (n * sn + g * channels * sc) * S, px, source, channels, r0 * fh - pt, c0 * fw - pl, rows + more)
+            what[0] = ld64(args + 8) + (n * sn + g * channels * sc) * S
+            what[1] = px
+            what[2] = source
+            what[3], what[4], what[5] = r0 * fh - pt, c0 * fw - pl, rows + more
+            what[6], what[7] = H, W
+            icall(ld64(args + 40), 0, channels, arr_ptr(asked))
             before = part
         count = (rows - 1) * wq + cols
         for block in range(cut * per, min(blocks, cut * per + per)):
@@ -225,7 +211,7 @@ _SLIDE = '''    """Tasks lo..hi of (image, group, rows, columns, filters). args:
                 else:
                     for r in range(rows):
                         emit(pr + i * ldc + r * wq * S, to + r * orow * S, ocol, cols, bias)
-    xs[0] = rs[0] = 0  # keeps the scratch alive: Numba frees an array after its last use that it can see
+    xs[0] = rs[0] = asked[0] = 0  # keeps the scratch alive: Numba frees an array after its last use that it can see
 '''
 
 _PACK = '''    """Blocks lo..hi of MR filters, weights [channel][tap][filter]; what a block lacks is 0. args: words, weights, packed.
@@ -252,6 +238,13 @@ _PACK = '''    """Blocks lo..hi of MR filters, weights [channel][tap][filter]; w
 def words_of(code, **more):
     """What templates are filled with."""
     return {"T": code, "size": int(code[1]), "vector": simd.BYTES, "scalar": f"np.float{8 * int(code[1])}", **more}
+
+
+@functools.cache
+def fetch(code):
+    """The kernel that copies parts of images into planes."""
+    words = words_of(code)
+    return build.kernel(f"convolution_fetch_{code}", _FETCH.format(**words), prelude=simd.PRELUDE + HELPERS.format(**words))
 
 
 @functools.cache
@@ -350,8 +343,8 @@ class Pass:
         self.words = np.array(
             [
                 groups, nrow, ncol, cuts, rows, cols, blocks, per, filters, channels, *before, more[0], *out, strides[0],
-                to[0], to[1], to[2] * steps[0], to[3] * steps[1], channels // fold, len(offsets), fold * hop, len(taps), *offsets,
-                shape[2], shape[3], *strides[1:], *factors, hq, wq, len(used), *[n for pair in used for n in pair],
+                to[0], to[1], to[2] * steps[0], to[3] * steps[1], channels // fold, len(offsets), fold * hop, len(taps), *shape[2:],
+                *offsets, *strides[1:], *factors, plane, wq, len(used), *[n for pair in used for n in pair],
             ],
             np.int64,
         )  # fmt: skip
@@ -368,12 +361,12 @@ class Pass:
 
     def __call__(self, x, w, bias, out, dtype):
         if self.kernels is None:
-            self.kernels = _pack(self.code, self.filters), _slide(self.code, self.filters)
-        pack, slide = self.kernels
+            self.kernels = _pack(self.code, self.filters), _slide(self.code, self.filters), fetch(self.code)
+        pack, slide, copy = self.kernels
         packed = np.empty(self.packed, dtype)
         run(pack, self.packs, max(1, 50_000 * self.packs // self.packed), self.packing_at, address(w), address(packed))
         beside = 0 if bias is None else address(bias)
-        run(slide, self.tasks, self.chunk, self.at, address(x), address(packed), beside, address(out) + self.offset)
+        run(slide, self.tasks, self.chunk, self.at, address(x), address(packed), beside, address(out) + self.offset, copy)
 
 
 def filled(out, size):

@@ -18,12 +18,12 @@ import numpy as np
 
 from .. import build
 from . import simd
-from .convolution import BAND, CODES, ENOUGH, HELPERS, _elements, arranged, bands, filled, met, plan, words_of
+from .convolution import BAND, CODES, ENOUGH, HELPERS, _elements, arranged, bands, fetch, filled, met, plan, words_of
 from .driver import address, run
 
 SUMS = 1 << 18  # bytes of the partial sums of a task
 # filters of a tile -> weights
-TILES = {6: 4, 4: 6, 3: 8, 2: 10, 1: 14} if simd.BYTES == 64 else {3: 3, 4: 2, 2: 4, 1: 7}
+TILES = {6: 4, 4: 6, 2: 10, 1: 14} if simd.BYTES == 64 else {4: 2, 2: 4, 1: 7}
 
 _TILE = '''
 MR = {MR}
@@ -37,24 +37,26 @@ def tile(u, filter, uhop, x, xhop, offsets, images, length, sums):
 '''
 
 _BODY = '''    """Tasks lo..hi of (slab, group, part of the channels). args: words (with the offsets of a part's weights, then those of
-    `fetch`), x, u, results of the slabs."""
+    `fetch` for x and for u), x, u, results of the slabs, the kernel `fetch`."""
     w = i8(ld64(args))
     groups, nrow, ncol, slabs, units, batch, parts, per = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
     filters, channels, taps, pt, pl, more, oh, ow = w[8], w[9], w[10], w[11], w[12], w[13], w[14], w[15]
-    rows_of, cols_of, sn, un, uc, uh, uw, kblocks, there = w[16], w[17], w[18], w[19], w[20], w[21], w[22], w[23], w[24]
-    offsets = ld64(args) + 25 * 8
-    source = ld64(args) + (25 + kblocks * NR) * 8
-    z = i8(source)
-    sc, fh, fw, hq, wq, planes = z[2], z[5], z[6], z[7], z[8], z[9]
+    rows_of, cols_of, sn, un, kblocks, there, H, W = w[16], w[17], w[18], w[19], w[20], w[21], w[22], w[23]
+    offsets = ld64(args) + 24 * 8
+    beside = ld64(args) + (24 + kblocks * NR) * 8
+    source = beside + 10 * 8
+    x, u = i8(source), i8(beside)
+    sc, fh, fw = x[0], x[3], x[4]
+    uc, uh, length = u[0], u[1], u[5]  # length: positions, whole vectors
     fblocks = (filters + MR - 1) // MR
-    length = ((rows_of - 1) * wq + cols_of + L - 1) // L * L  # positions, whole vectors
-    # A run may begin at any offset: behind the last plane lie a few zeros more.
-    xsize = per * planes * hq * wq
+    xsize = per * x[7] * x[5]
     usize = 0 if there else fblocks * MR * length  # where u lies as it should, it is read where it is
+    # A run may begin at any offset: behind the last plane lie a few zeros more.
     xs = np.empty((batch * xsize + length + L) * S, np.uint8)
     us = np.empty(batch * usize * S + V, np.uint8)
     ss = np.empty(fblocks * kblocks * MR * NR * V, np.uint8)
-    px, pu, ps = arr_ptr(xs), arr_ptr(us), arr_ptr(ss)
+    asked = np.empty(8, np.int64)
+    px, pu, ps, what = arr_ptr(xs), arr_ptr(us), arr_ptr(ss), i8(arr_ptr(asked))
     clear(px, batch * xsize + length + L)
     clear(pu, batch * usize)
     for task in range(lo, hi):
@@ -75,28 +77,19 @@ _BODY = '''    """Tasks lo..hi of (slab, group, part of the channels). args: wor
                 i0 = unit // ncol % nrow * rows_of
                 n = unit // (ncol * nrow)
                 unit += 1
-                rows = min(rows_of, oh - i0)
-                cols = min(cols_of, ow - j0)
-                at = ld64(args + 8) + (n * sn + (g * channels + c0) * sc) * S
-                fetch(at, px + k * xsize * S, source, wide, i0 * fh - pt, j0 * fw - pl, rows + more)
-                short = rows < rows_of or cols < cols_of
-                for f in range(0 if there else filters):
-                    src = ld64(args + 16) + (n * un + (g * filters + f) * uc + i0 * uh + j0 * uw) * S
-                    dst = pu + (k * usize + f * length) * S
-                    if short:
-                        clear(dst, length)
-                    if uw == 1 and uh == wq and cols == wq:
-                        line(src, 1, dst, rows * wq)
-                    else:
-                        for r in range(rows):
-                            line(src, uw, dst, cols)
-                            if r < rows - 1:
-                                clear(dst + cols * S, wq - cols)
-                            src += uh * S
-                            dst += wq * S
-                    if short or rows_of * wq > length or nrow * ncol > 1:
-                        end = (rows - 1) * wq + cols
-                        clear(pu + (k * usize + f * length + end) * S, length - end)
+                what[0] = ld64(args + 8) + (n * sn + (g * channels + c0) * sc) * S
+                what[1] = px + k * xsize * S
+                what[2] = source
+                what[3], what[4], what[5] = i0 * fh - pt, j0 * fw - pl, rows_of + more
+                what[6], what[7] = H, W
+                icall(ld64(args + 32), 0, wide, arr_ptr(asked))
+                if not there:
+                    what[0] = ld64(args + 16) + (n * un + g * filters * uc) * S
+                    what[1] = pu + k * usize * S
+                    what[2] = beside
+                    what[3], what[4], what[5] = i0, j0, rows_of
+                    what[6], what[7] = min(oh, i0 + rows_of), min(ow, j0 + cols_of)
+                    icall(ld64(args + 32), 0, filters, arr_ptr(asked))
             for f in range(fblocks):
                 for k in range(kblocks):
                     sums = ps + (f * kblocks + k) * MR * NR * V
@@ -106,7 +99,7 @@ _BODY = '''    """Tasks lo..hi of (slab, group, part of the channels). args: wor
             for k in range(wide * taps):
                 sums = ps + ((f // MR * kblocks + k // NR) * MR * NR + f % MR * NR + k % NR) * V
                 result[f * channels * taps + k] = total(load(sums))
-    xs[0] = us[0] = ss[0] = 0  # keeps the scratch alive: Numba frees an array after its last use that it can see
+    xs[0] = us[0] = ss[0] = asked[0] = 0  # keeps the scratch alive: Numba frees an array after its last use that it can see
 '''
 
 
@@ -168,7 +161,8 @@ class Plan:
             to[3] == 1 and to[2] == cols == cols + more[1] and ncol == 1 and out[0] % rows == 0 and rows * cols % lanes == 0
             and filters % mr == 0
         )  # fmt: skip
-        unit = size * (per * len(used) * plane + fblocks * mr * -(-rows * wq // lanes) * lanes)
+        length = -(-rows * wq // lanes) * lanes
+        unit = size * (per * len(used) * plane + fblocks * mr * length)
         batch = max(1, min(16, -(-units // self.slabs), BAND // unit)) if nrow == 1 or not there else 1
         kblocks = -(-per * len(taps) // nr)
         offsets = [(used.index((d[0], a[0])) * plane + d[1] * wq + a[1]) * size for d, a, _ in taps]
@@ -177,8 +171,9 @@ class Plan:
         self.words = np.array(
             [
                 groups, nrow, ncol, self.slabs, units, batch, parts, per, filters, channels, len(taps), *padding, more[0], *out, rows, cols,
-                strides[0], *to, kblocks, there, *offsets, x.shape[2], x.shape[3], *strides[1:], sh, sw, hq, wq, len(used),
-                *[n for pair in used for n in pair],
+                strides[0], to[0], kblocks, there, *x.shape[2:], *offsets,
+                *to[1:], 1, 1, length, wq, 1, 0, 0,
+                *strides[1:], sh, sw, plane, wq, len(used), *[n for pair in used for n in pair],
             ],
             np.int64,
         )  # fmt: skip
@@ -190,7 +185,7 @@ class Plan:
         if self.kernel is None:
             self.kernel = _kernel(self.code, self.filters)
         sums = np.empty((self.slabs, *self.shape), x.dtype)
-        run(self.kernel, self.tasks, self.chunk, self.at, address(x), address(u), address(sums))
+        run(self.kernel, self.tasks, self.chunk, self.at, address(x), address(u), address(sums), fetch(self.code))
         result = sums[0] if self.slabs == 1 else np.add.reduce(sums, axis=0)
         return result if np.isfinite(np.add.reduce(result, axis=None)) else None
 
