@@ -105,6 +105,7 @@ def relu6(input: Any) -> Array:
 
 
 @elementwise(
+    numpy=lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)),
     derivative=(lambda x, alpha: where(x > 0, 1.0, alpha * exp(x)), lambda x: where(x > 0, 0.0, exp(x) - 1.0)),
 )
 def exponential_unit(x, alpha):
@@ -152,7 +153,12 @@ def tanh(input: Any) -> Array:
     return _tanh(input)
 
 
-@elementwise(derivative=(lambda g, s: silu_pull(g, s), lambda g, c, s: g * c * _silu_bend(s)))
+def _numpy_silu_pull(c: Any, s: Any) -> Any:
+    p = 1 / (1 + np.exp(-s))
+    return c * (p * (1 + s * (1 - p)))
+
+
+@elementwise(numpy=_numpy_silu_pull, derivative=(lambda g, s: silu_pull(g, s), lambda g, c, s: g * c * _silu_bend(s)))
 def silu_pull(c, s):
     p = math.expit(s)
     return c * (p * (1.0 + s * (1.0 - p)))
@@ -165,7 +171,7 @@ def _silu_bend(x: Any) -> Any:
     return d * (2 + x * (1 - 2 * p))
 
 
-@elementwise(derivative=lambda g, x: silu_pull(g, x))
+@elementwise(numpy=lambda x: x / (1 + np.exp(-x)), derivative=lambda g, x: silu_pull(g, x))
 def silu(x):
     """x * sigmoid(x) of each element (Elfwing et al. 2018), also known as swish.
 
@@ -178,11 +184,12 @@ def silu(x):
 
 
 @elementwise(
+    numpy=lambda x, beta, threshold: np.where(x * beta > threshold, x, np.log1p(np.exp(x * beta)) / beta),
     derivative=(
         lambda x, beta, threshold: where(x * beta > threshold, 1.0, sigmoid(x * beta)),
         lambda x, y, beta, threshold: where(x * beta > threshold, 0.0, (x * sigmoid(x * beta) - y) / beta),
         0,
-    )
+    ),
 )
 def smooth_rectifier(x, beta, threshold):
     z = x * beta
