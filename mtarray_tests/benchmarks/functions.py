@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 
 def softmax(xp: Any, x: Any) -> Any:
     """Along rows, shifted by their largest element."""
@@ -36,6 +38,29 @@ def forward(xp: Any, x: Any, w1: Any, w2: Any, w3: Any) -> Any:
     h = xp.maximum(x @ w1 + 0.1, zero)
     h = xp.maximum(h @ w2 + 0.1, zero)
     return 1 / (1 + xp.exp(-(h @ w3 + 0.1)))
+
+
+def conv2d(xp: Any, x: Any, w: Any) -> Any:
+    """A convolution of images without padding, by the name that each library has for it."""
+    if xp is np:
+        windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], (2, 3))
+        return np.tensordot(windows, w, ((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
+    if xp.__name__ == "jax.numpy":
+        import jax
+
+        return jax.lax.conv(x, w, (1, 1), "VALID")
+    return xp.convolution.conv2d(x, w) if xp.__name__ == "mtarray" else xp.conv2d(x, w)
+
+
+def max_pool2d(xp: Any, x: Any) -> Any:
+    """The largest of each 2 by 2 elements of images."""
+    if xp is np:
+        return x.reshape(*x.shape[:2], x.shape[2] // 2, 2, x.shape[3] // 2, 2).max((3, 5))
+    if xp.__name__ == "jax.numpy":
+        import jax
+
+        return jax.lax.reduce_window(x, -xp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+    return xp.convolution.max_pool2d(x, 2) if xp.__name__ == "mtarray" else xp.max_pool2d(x, 2)
 
 
 # --- losses: one number each -----------------------------------------------------------------------------------------------------
@@ -79,3 +104,13 @@ def loop_loss(xp: Any, x: Any) -> Any:
 def chain_loss(xp: Any, x: Any) -> Any:
     """Eight elementwise ops and their sum."""
     return xp.sum(xp.exp(-x * x) * xp.sin(x) + x * 0.5)
+
+
+def conv2d_loss(xp: Any, x: Any, w: Any, u: Any) -> Any:
+    """A convolution, weighted and summed: its gradients are the two derivatives of the convolution at u."""
+    return xp.sum(conv2d(xp, x, w) * u)
+
+
+def max_pool2d_loss(xp: Any, x: Any, u: Any) -> Any:
+    """The largest elements, weighted and summed."""
+    return xp.sum(max_pool2d(xp, x) * u)

@@ -67,6 +67,7 @@ def torch_peer() -> Peer:
     class Names:
         """torch under the standard's names where its own differ; the rest is looked up once and kept."""
 
+        __name__ = "torch"
         float32, float64, int32, int64 = torch.float32, torch.float64, torch.int32, torch.int64
         permute_dims = staticmethod(torch.permute)
         unique_values = staticmethod(torch.unique)

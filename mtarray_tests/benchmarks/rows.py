@@ -172,6 +172,23 @@ def normalised(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
     return tuple(_values(rng, "float32", shape, -1, 1) for shape in ((s, s), (s,), (s,)))
 
 
+def images(*weights: int) -> Inputs:
+    """Images of the channels of these weights and 32, 28 or 14 pixels a side, n elements in all; the weights; a number for each output."""
+
+    def make(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+        pixels = next(p for p in (32, 28, 14) if n % (weights[1] * p * p) == 0)
+        count, left = n // (weights[1] * pixels**2), pixels - weights[2] + 1
+        shapes = [(count, weights[1], pixels, pixels), weights, (count, weights[0], left, left)]
+        return tuple(_values(rng, "float32", shape, -1, 1) for shape in shapes)
+
+    return make
+
+
+def planes(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+    """Images of 16 channels and 30 pixels a side, and a number for each 2 by 2 elements."""
+    return tuple(_values(rng, "float32", (n // (16 * 30 * 30), 16, s, s), -1, 1) for s in (30, 15))
+
+
 # --- the rows -----------------------------------------------------------------------------------------------------------------
 
 
@@ -334,6 +351,23 @@ def training_steps() -> Iterator[Row]:
     yield Row("training", "DataLoader", rows_and_labels, programs.sum_of_rows, (10**5,), program=programs.loader)
 
 
+def convolution() -> Iterator[Row]:
+    """Convolutions and pooling, and what they cost with their derivatives."""
+    layers = [
+        ("3 to 16 channels, 32×32", (16, 3, 3, 3), 32 * 3 * 32**2),
+        ("1 to 6 channels, 28×28", (6, 1, 5, 5), 64 * 28**2),
+        ("16 to 32 channels, 32×32", (32, 16, 3, 3), 32 * 16 * 32**2),
+        ("16 to 32 channels, 14×14", (32, 16, 3, 3), 32 * 16 * 14**2),
+    ]
+    for name, weights, n in layers:
+        inputs = images(*weights)
+        yield Row("convolution", f"conv2d, {name}", inputs, lambda xp, x, w, u: functions.conv2d(xp, x, w), (n,), tolerance=1e-4)
+        yield Row("convolution", f"conv2d and gradients, {name}", inputs, functions.conv2d_loss, (n,), tolerance=1e-3, by=2)
+    pooled = 32 * 16 * 30**2
+    yield Row("convolution", "max_pool2d", planes, lambda xp, x, u: functions.max_pool2d(xp, x), (pooled,))
+    yield Row("convolution", "max_pool2d and gradient", planes, functions.max_pool2d_loss, (pooled,), tolerance=1e-3, by=1)
+
+
 FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
     "elementwise": elementwise,
     "layout": layout,
@@ -342,6 +376,7 @@ FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
     "linalg": linalg,
     "fft": fft,
     "sorting": sorting,
+    "convolution": convolution,
     "composites": composites,
     "derivatives": derivatives,
     "training": training_steps,
