@@ -1,8 +1,7 @@
 """Pooling by the largest element, and the gather and scatter that carry its derivatives: plane by plane, planes in parallel.
 
-Of each row of windows the largest so far and its position are kept side by side in the cache, and the places of the window are walked
-outside: each meets all windows of the row at once, in vectors. Windows at the border have fewer places; which windows have a place is known
-beforehand, a run of them, since windows lie in order.
+Neighbouring windows that are one or two columns apart are the lanes of a vector, beside which a vector of positions is kept; the places of
+the window are walked outside. Windows that the border cuts, and those of other steps, are taken one by one.
 """
 
 import functools
@@ -10,58 +9,78 @@ import functools
 import numpy as np
 
 from .. import build
-from . import pool
+from . import pool, simd
 from .driver import address, run
 
 _TYPES = {"float32": "np.float32", "float64": "np.float64", "int32": "np.int32", "int64": "np.int64"}
 _CODES = {"float32": "f4", "float64": "f8", "int32": "i4", "int64": "i8"}
-WIDE = 256  # windows of a row at a time
 
 _PRELUDE = """
-from mtarray._kernels.cpu.stack import stack_array
-values_of = stack_array(types.{name}, {wide})
-places_of = stack_array(types.{place}, {wide})
+from mtarray._kernels.cpu.simd import load_first_{T} as load_first, fill_{T} as fill, load_{I} as load_places, fill_{I} as fill_places
+V = {vector}
+L = V // {size}
 """
 
 _EVEN = '''    """Planes lo..hi of windows that are {stride} columns apart. args: words, images, results, positions.
     words: channels; strides of the images; their width; rows and columns of windows; step between rows, and between columns, of places;
-    where the first window would begin; places across. Tables: first row and number of places down; first column; of each place across the
-    run of windows that have it inside."""
+    where the first window would begin; places across; first and last window that have them all. Tables: first row and number of places
+    down, first column and number of places across."""
     w = i8(ld64(args))
     channels, sn, sc, sh, width, oh, ow = w[0], w[1], w[2], w[3], w[5], w[6], w[7]
-    down, across, begin, places = w[8], w[9], w[10], w[11]
-    table = ld64(args) + 12 * 8
-    firsts, counts, columns = i8(table), i8(table + 8 * oh), i8(table + 16 * oh)
-    starts, stops = i8(table + 8 * (2 * oh + ow)), i8(table + 8 * (2 * oh + ow + places))
-    best = values_of()
-    where = places_of()
+    down, across, begin, places, inner, outer = w[8], w[9], w[10], w[11], w[12], w[13]
+    table = ld64(args) + 14 * 8
+    firsts, counts, columns, wide = i8(table), i8(table + 8 * oh), i8(table + 16 * oh), i8(table + 8 * (2 * oh + ow))
+    scratch = np.empty(2 * L, {lane})
+    ps = arr_ptr(scratch)
+    for j in range(L):
+        scratch[j] = {stride} * j
+    lanes = load_places(ps)
     for plane in range(lo, hi):
         n = plane // channels
         source = ld64(args + 8) + (n * sn + (plane - n * channels) * sc) * {size}
         for i in range(oh):
-            y = {T}(ld64(args + 16) + (plane * oh + i) * ow * {size})
+            to = ld64(args + 16) + (plane * oh + i) * ow * {size}
             at = {P}(ld64(args + 24) + (plane * oh + i) * ow * {psize})
-            for j0 in range(0, ow, {wide}):
-                m = min({wide}, ow - j0)
-                for j in range(m):
-                    best[j] = {dtype}(-np.inf)
-                    where[j] = {place}(firsts[i] * width + columns[j0 + j])
+            for j in range(inner, outer, L):
+                m = min(L, outer - j)
+                reach = {stride} * (m - 1) + 1  # elements that these windows' first places span
+                best = fill({dtype}(-np.inf))
+                where = add(fill_places({lane}(firsts[i] * width + begin + {stride} * j)), lanes)
                 for a in range(counts[i]):
                     row = firsts[i] + a * down
                     for b in range(places):
-                        start = max(starts[b], j0)
-                        column = begin + start * {stride} + b * across
-                        x = {T}(source + (row * sh + column) * {size})
-                        p = row * width + column
-                        k = start - j0
-                        for j in range(min(stops[b], j0 + m) - start):
-                            v = x[{stride} * j]
-                            take = (v > best[k + j]) | (v != v)
-                            best[k + j] = v if take else best[k + j]
-                            where[k + j] = {place}(p + {stride} * j) if take else where[k + j]
-                for j in range(m):
-                    y[j0 + j] = best[j]
-                    at[j0 + j] = where[j]
+                        column = begin + {stride} * j + b * across
+                        x = source + (row * sh + column) * {size}
+                        v = load_first(x, reach)
+                        if {stride} == 2:
+                            v = evens(v, load_first(x + V, reach - L))
+                        p = add(fill_places({lane}(row * width + column)), lanes)
+                        where = where_gt(v, best, p, where)
+                        best = where_gt(v, best, v, best)
+                        where = where_eq(v, v, where, p)  # NaN is unlike itself
+                        best = where_eq(v, v, best, v)
+                store_first(to + j * {size}, best, m)
+                store(ps + V, where)
+                for k in range(m):
+                    at[j + k] = {place}(scratch[L + k])
+            x = {T}(source)
+            y = {T}(to)
+            for j in range(ow):
+                if inner <= j and j < outer:
+                    continue
+                most = {dtype}(-np.inf)
+                p0 = firsts[i] * width + columns[j]
+                for a in range(counts[i]):
+                    row = firsts[i] + a * down
+                    for b in range(wide[j]):
+                        column = columns[j] + b * across
+                        one = x[row * sh + column]
+                        if one > most or one != one:
+                            most = one
+                            p0 = row * width + column
+                y[j] = most
+                at[j] = {place}(p0)
+    scratch[0] = 0  # keeps it alive: Numba frees an array after its last use that it can see
 '''
 
 _UNEVEN = '''    """Planes lo..hi of any windows. args: words, images, results, positions.
@@ -134,9 +153,9 @@ def _words(dtype, places, **more):
 
 @functools.cache
 def _even(dtype, places, stride):
-    words = _words(dtype, places, wide=WIDE, stride=stride)
-    prelude = _PRELUDE.format(name=dtype, place=places, wide=WIDE)
-    return build.kernel(f"max_pool_{dtype}_{places}_{stride}", _EVEN.format(**words), prelude=prelude)
+    lane = "int32" if dtype == "float32" else "int64"  # positions as wide as the elements
+    words = _words(dtype, places, stride=stride, vector=simd.BYTES, lane=_TYPES[lane], I=_CODES[lane])
+    return build.kernel(f"max_pool_{dtype}_{places}_{stride}", _EVEN.format(**words), prelude=simd.PRELUDE + _PRELUDE.format(**words))
 
 
 @functools.cache
@@ -172,16 +191,11 @@ def _plan(x, rows, columns, places):
     out = len(rows.first), len(columns.first)
     head = [x.shape[1], *strides, x.shape[3], *out, rows.step, columns.step]
     tables = [*rows.first, *rows.counts, *columns.first]
-    if strides[3] == 1 and columns.stride in (1, 2, 3) and out[1]:
-        begins = [columns.begin + j * columns.stride for j in range(out[1])]
-        ends = [f + (k - 1) * columns.step for f, k in zip(columns.first, columns.counts)]
-        places_across = max((e - b) // columns.step + 1 for b, e in zip(begins, ends))
-        runs = []
-        for b in range(places_across):
-            at = [j for j in range(out[1]) if columns.first[j] <= begins[j] + b * columns.step <= ends[j]]
-            runs.append((at[0], at[-1] + 1) if at else (0, 0))
+    most = max(columns.counts, default=0)
+    whole = [j for j, f in enumerate(columns.first) if columns.counts[j] == most and f == columns.begin + j * columns.stride]
+    if strides[3] == 1 and columns.stride in (1, 2) and places.itemsize <= x.itemsize and whole:
         kernel = _even(x.dtype.name, places.name, columns.stride)
-        words = [*head, columns.begin, places_across, *tables, *[start for start, _ in runs], *[stop for _, stop in runs]]
+        words = [*head, columns.begin, most, whole[0], whole[-1] + 1, *tables, *columns.counts]
     else:
         kernel = _uneven(x.dtype.name, places.name)
         words = [*head, *tables, *columns.counts]
