@@ -57,11 +57,13 @@ def _hurwitz_positive(s, q):
     """Sum of (q + k)^-s, k = 0, 1, ..., for s > 1; a negative q whose powers exist is summed up from there."""
     total, lost = 0.0, 0.0
     k = 0.0
-    a = q
+    a, rounded = q, 0.0
     limit = 9.0 + 0.85 * s
     enough = 9.0 + 0.3 * s  # where the sum has all the digits but those that a tail of 2^-27 of it needs
     while a < limit:
         term = math.pow(a, -s)
+        if rounded != 0.0:  # by q + k, a power of which counts it s times
+            term = term - term * (s * rounded / a)
         t = total + term
         lost = lost + ((total - t) + term if abs(total) > abs(term) else (term - t) + total)
         total = t
@@ -69,10 +71,12 @@ def _hurwitz_positive(s, q):
         if small <= 1e-18 * abs(total) and a > 0.0:
             return total + (lost if math.isfinite(total) else 0.0)
         k = k + 1.0
-        a = q + k
+        a, rounded = two_sum(q, k)
         if small <= 1e-8 * abs(total) and a > enough:
             break
     p = math.pow(a, -s)
+    if rounded != 0.0:
+        p = p - p * (s * rounded / a)
     return total + (lost + p * (a / (s - 1.0) + 0.5 + _bernoulli_tail(s, a)))
 
 
