@@ -54,7 +54,7 @@ OPS: dict[str, tuple[Any, Any, int, int]] = {
     "polar": (polar, lambda x, y: (np.hypot(x, y), np.arctan2(y, x)), 2, 2),
     "length": (length, lambda x, y: (np.hypot(x, y),), 2, 1),
 }
-SHAPES = [(), (1,), (0, 3), (3, 4), (2, 3, 5), (40, 700)]
+SHAPES = [(), (0, 3), (3, 4), (40, 700)]
 
 
 def _windows(rng: np.random.Generator, shape: tuple[int, ...], layout: str) -> xp.Array:
@@ -79,8 +79,10 @@ def _windows(rng: np.random.Generator, shape: tuple[int, ...], layout: str) -> x
 def test_out_equals_the_result(name: str, mode: str) -> None:
     op, oracle, nin, nout = OPS[name]
     rng = np.random.default_rng(0)
+    # Layouts are the kernels' own matter, which other tests have: one op shows that each reaches them.
+    layouts = ("whole", "strided", "backwards", "transposed") if name == "axpy" else ("whole", "strided")
     for shape in SHAPES if mode != "python" else SHAPES[:-1]:
-        for layout in ("whole", "strided", "backwards", "transposed"):
+        for layout in layouts:
             for inplace in (False, True):
                 with xp.config(kernels=mode):
                     ins = [_windows(rng, shape, layout) for _ in range(nin)]
