@@ -18,6 +18,7 @@ from ..indexing import take
 from ..manipulation import concat, repeat, reshape
 
 SIDE = 1024  # of the square arrays: 2**20 elements are more than NumPy's loops are left with
+ODD = 1000
 _MOST = 1 << 28  # bytes of the operands that no cache holds; where caches are larger, such a sample is left out
 
 _IN_PLACE = {"add": "__iadd__", "subtract": "__isub__", "multiply": "__imul__", "divide": "__itruediv__"}
@@ -79,6 +80,8 @@ def calls(op: Any, dtype: Any = None) -> tuple[str, DType, list[Call]]:
 
 def _elementwise(op: Elementwise, d: DType) -> list[Call]:
     xs = [square(d) for _ in range(op.nin)]
+    if op.name == "where":  # as it is called: the condition is of bools
+        xs[0] = square(np.dtype(bool))
     f = op.function
     made: list[Call] = [("contiguous", lambda: f(*xs))]
     if op.nin > 1:
@@ -86,13 +89,16 @@ def _elementwise(op: Elementwise, d: DType) -> list[Call]:
         if op.nin == 2 and d.kind != "b":
             made.append(("array and number", lambda: f(xs[0], 2)))
         made.append(("matrix and row", lambda: f(xs[0], row, *xs[2:])))
-        made.append(("first transposed", lambda: f(xs[0].T, *xs[1:])))
+        # In rows that begin at cache lines, whose results may be stored past the caches, and in others.
+        odd = [square(x.dtype, (ODD, ODD)) for x in xs]
+        made.append(("first transposed", lambda: [f(x[0].T, *x[1:]) for x in (xs, odd)]))
+        made.append(("second transposed", lambda: [f(x[0], x[1].T, *x[2:]) for x in (xs, odd)]))
     made.append(("every other column", lambda: f(*[x[:, ::2] for x in xs])))
     if op.name in _IN_PLACE and d.kind != "b" and op.result(d) is d:
         made.append(("in place", lambda: getattr(square(d), _IN_PLACE[op.name])(xs[1])))
     sides = _beyond_caches(op, d)
     if sides is not None:
-        made.append(("beyond the caches", lambda: f(*[ones(sides, dtype=d) for _ in range(op.nin)])))
+        made.append(("beyond the caches", lambda: f(*[ones(sides, dtype=x.dtype) for x in xs])))
     return made
 
 
