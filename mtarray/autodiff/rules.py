@@ -21,6 +21,7 @@ class Rules:
     each: for each operand (rule, names): a number or a function, and the names of the parameters it takes; None where there is none.
     operands: names of the array operands; static: static parameters, with their defaults. joint: the one rule that serves all operands
         and returns a sequence, if that is how it is.
+    shared: for each operand the name by which another rule takes what its rule returns, "" where none does.
     constants: for each operand whether the derivative by it is 0. flat: whether all are, and there is nothing to record.
     missing: whether there is none.
     chooses: whether it leaves elements of operands out.
@@ -29,20 +30,9 @@ class Rules:
     """
 
     __slots__ = (
-        "kind",
-        "each",
-        "operands",
-        "joint",
-        "flat",
-        "missing",
-        "linear",
-        "static",
-        "kept",
-        "constants",
-        "places",
-        "chooses",
-        "plain",
-    )
+        "kind", "each", "operands", "joint", "flat", "missing", "linear", "static", "kept", "constants",
+        "places", "chooses", "plain", "shared",
+    )  # fmt: skip
 
     def __init__(self, op: Op, kind: str, operands: tuple[str, ...], given: Any, linear: str | None, static: dict[str, Any]) -> None:
         # An operand may have a name that means something else in rules (`y`, the result): then it is the operand.
@@ -71,6 +61,8 @@ class Rules:
         elif len(self.each) != len(operands):
             raise TypeError(f"{op.name}: {len(self.each)} derivatives are declared for the operands {', '.join(operands)}")
         self.constants = [rule is not None and not callable(rule[0]) and rule[0] == 0 for rule in self.each]
+        taken = {n for rule in self.each if rule is not None for n in rule[1]}
+        self.shared = [f"by_{n}" if f"by_{n}" in taken else "" for n in operands]
         known = {*operands, *static, *_RESERVED, *[f"by_{n}" for n in operands]}
         for rule in self.each:
             if rule is not None and not known.issuperset(rule[1]):

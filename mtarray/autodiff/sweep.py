@@ -259,6 +259,8 @@ class _Sweep:
                 get.values["g"] = g
                 get.values["shape"] = edge[3]
                 d = rule(*[get(n) for n in names])
+                if rules.shared[i]:
+                    get.values[rules.shared[i]] = d
                 if d is not None:
                     self.give(edge, settled(d, edge), False)
                 continue
@@ -270,7 +272,7 @@ class _Sweep:
                 d = _kept(g, node.static["axes"], node.static["keepdims"], edge[3])
             else:
                 d = expand(g, node.static["axes"], node.static["keepdims"], edge[3])
-            before, d = d, scaled(d, chosen, get, True)
+            before, d = d, scaled(d, chosen, get, True, rules.shared[i])
             if unused and chosen[1]:
                 d = _nothing_of_nothing(d, before)
             if d._shape != edge[3] or d._dtype is not edge[2]:
@@ -380,18 +382,19 @@ def _kept(g: Array, axes: Any, keepdims: bool, shape: tuple[int, ...]) -> Array:
     return g if keepdims else _array.xp.reshape(g, tuple([1 if axes is None or i in axes else n for i, n in enumerate(shape)]))
 
 
-def scaled(g: Array, chosen: Any, get: Any, back: bool) -> Array:
-    """g times a partial derivative; `back`: its conjugate, if it is complex. What a rule takes comes from `get`, which is told g."""
+def scaled(g: Array, chosen: Any, get: Any, back: bool, shared: str = "") -> Array:
+    """g times a partial derivative; `back`: its conjugate, if it is complex. What a rule takes comes from `get`, which is told g, and what
+    the rule returns, if another takes it by the name `shared`."""
     rule, names = chosen
     if not names:
         return g if rule == 1 else -g if rule == -1 else g * rule
     if is_linear(names):
-        if back and g._dtype.kind == "c":
-            conj = _array.xp.conj
-            get.values["g"] = conj(g)
-            return conj(rule(*[get(n) for n in names]))
-        get.values["g"] = g
-        return rule(*[get(n) for n in names])
+        turned = back and g._dtype.kind == "c"
+        get.values["g"] = _array.xp.conj(g) if turned else g
+        out = rule(*[get(n) for n in names])
+        if shared:
+            get.values[shared] = out
+        return _array.xp.conj(out) if turned else out
     p = rule(get(names[0])) if len(names) == 1 else rule(*[get(n) for n in names])
     if back:
         if p.__class__ is Array:

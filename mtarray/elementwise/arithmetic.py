@@ -58,19 +58,20 @@ def _floating_division(key: tuple[Any, ...]) -> Any:
     return (d, d), (d,)
 
 
-def _numpy_negative_product(x1: Any, x2: Any) -> Any:
-    return np.negative(np.multiply(x1, x2))
+def _numpy_scaled_product(x1: Any, x2: Any, c: Any) -> Any:
+    y = x1 * x2
+    return np.multiply(y, c, y if y.__class__ is np.ndarray else None)
 
 
 @elementwise(
     dtypes=FLOATING,
-    numpy=_numpy_negative_product,
+    numpy=_numpy_scaled_product,
     limit=CHEAP,
-    derivative=(lambda g, x2: _negative_product(g, x2), lambda g, x1: _negative_product(g, x1)),
+    derivative=(lambda g, x2, c: _scaled_product(g, x2, c), lambda g, x1, c: _scaled_product(g, x1, c), lambda x1, x2: x1 * x2),
 )
-def _negative_product(x1, x2):
-    """-(x1 * x2), in one pass: what quotients carry back to their divisors."""
-    return -(x1 * x2)
+def _scaled_product(x1, x2, c):
+    """x1 * x2 * c, in one pass: what quotients carry back to their divisors, and squares."""
+    return x1 * x2 * c
 
 
 @elementwise(
@@ -80,7 +81,7 @@ def _negative_product(x1, x2):
     dunder="__truediv__",
     limit=CHEAP,
     rule=_floating_division,
-    derivative=(lambda g, x2: g / x2, lambda by_x1, y: _negative_product(by_x1, y)),
+    derivative=(lambda g, x2: g / x2, lambda by_x1, y: _scaled_product(by_x1, y, -1)),
 )
 def divide(x1, x2):
     """Quotient `x1 / x2` of each pair of elements, always floating (integers divide as float64); dividing by 0 gives inf or NaN.
@@ -192,7 +193,7 @@ def sign(x):
     return math.sign(x)
 
 
-@elementwise(dtypes=NUMERIC, numpy="square", limit=CHEAP, derivative=lambda g, x: 2 * (g * x))
+@elementwise(dtypes=NUMERIC, numpy="square", limit=CHEAP, derivative=lambda g, x: _scaled_product(g, x, 2))
 def square(x):
     """Each element times itself.
 
