@@ -42,7 +42,7 @@ def test_rows_agree_with_numpy(case: rows.Case) -> None:
     timing.check(got, np.sort(expected) if case.row.unordered else expected, case.row.tolerance)
 
 
-@pytest.mark.parametrize("row", list(rows.derivatives()), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*rows.derivatives(), *(r for r in rows.layers() if r.by)], ids=lambda row: row.name)
 def test_gradients_agree_with_differences_of_numpys_losses(row: rows.Row) -> None:
     """mtarray's gradient of every loss, small and in double precision, along a random direction."""
     case = rows.Case(row, min(row.sizes[0], 1568 if "784" in row.name else 200))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import functions
+from . import layers as networks
 from . import training as programs
 
 SMALL, MIDDLE, LARGE = 10, 10**5, 8 * 10**6
@@ -187,6 +188,23 @@ def images(*weights: int) -> Inputs:
 def planes(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
     """Images of 16 channels and 30 pixels a side, and a number for each 2 by 2 elements."""
     return tuple(_values(rng, "float32", (n // (16 * 30 * 30), 16, s, s), -1, 1) for s in (30, 15))
+
+
+def transformer(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+    """The parameters of a transformer block and n elements of a batch of sequences of 128 steps of 256 features (small: 3 of 8)."""
+    steps, d = (128, 256) if n >= 1 << 15 else (3, 8)
+    shapes = [(d,), (d,), (3 * d, d), (3 * d,), (d, d), (d,), (d,), (d,), (4 * d, d), (4 * d,), (d, 4 * d), (d,)]
+    parameters = [_values(rng, "float32", shape, -0.1, 0.1) for shape in shapes]
+    return *parameters, _values(rng, "float32", (n // (steps * d), steps, d), -1, 1)
+
+
+def sequences(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+    """The parameters of an LSTM and n elements of 64 steps of a batch of 32 (small: 3 of 2)."""
+    steps, batch, hidden = (64, 32, 128) if n >= 1 << 15 else (3, 2, 5)
+    features = n // (steps * batch)
+    shapes = [(4 * hidden, features), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)]
+    parameters = [_values(rng, "float32", shape, -0.1, 0.1) for shape in shapes]
+    return *parameters, _values(rng, "float32", (steps, batch, features), -1, 1)
 
 
 # --- the rows -----------------------------------------------------------------------------------------------------------------
@@ -368,6 +386,20 @@ def convolution() -> Iterator[Row]:
     yield Row("convolution", "max_pool2d and gradient", planes, functions.max_pool2d_loss, (pooled,), tolerance=1e-3, by=1)
 
 
+def layers() -> Iterator[Row]:
+    """Layers of networks by each library's own functions: forward, and a loss with its gradient."""
+
+    def row(name: str, inputs: Inputs, function: Callable[..., Any], sizes: tuple[int, ...], **options: Any) -> Row:
+        return Row("layers", name, inputs, function, sizes, tolerance=1e-4, **options)
+
+    yield row("softmax", squares("float32"), networks.softmax, (32**2, 10**6))
+    yield row("softmax, gradient", squares("float32", "float32"), networks.softmax_loss, (32**2, 10**6), by=1)
+    yield row("layer norm", normalised, networks.layer_norm, (32**2, 10**6))
+    yield row("layer norm, gradient", normalised, networks.layer_norm_loss, (32**2, 10**6), by=3)
+    yield row("transformer block 8×128×256", transformer, networks.transformer_loss, (8 * 128 * 256,), by=12)
+    yield row("LSTM 32×64×128", sequences, networks.lstm_loss, (64 * 32 * 64,), by=4)
+
+
 FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
     "elementwise": elementwise,
     "layout": layout,
@@ -380,6 +412,7 @@ FAMILIES: dict[str, Callable[[], Iterator[Row]]] = {
     "composites": composites,
     "derivatives": derivatives,
     "training": training_steps,
+    "layers": layers,
 }
 
 
