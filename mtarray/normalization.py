@@ -88,19 +88,23 @@ def _rule(g: Any, operands: list[Array], form: tuple[str, int], eps: float, cent
     alone = gs[0] is not None and gs[1] is None and gs[2] is None
     if not alone or any(a._storage.node is not None for a in (gs[0], *operands)):
         return _back(_array.xp, gs, operands, form, eps, centred)
-    arrays = [value(a) for a in operands]
+    arrays = [a._storage.buffer if a._whole >= 0 else value(a) for a in operands]
     found = run_quietly(_backward, value(gs[0]), arrays, form, eps, centred)
     return [fresh(a) for a in found[: len(arrays)]]
 
 
+_module: Any = None  # of the kernels, once they are wanted
+
+
 def _kernels(x: Any) -> Any:
     """The kernels, if they serve."""
+    global _module
     mode = config._values["kernels"]
     if mode == "python" or (mode == "auto" and x.size < _FEW):
         return None
-    from ._kernels.cpu import normalise
-
-    return normalise
+    if _module is None:
+        from ._kernels.cpu import normalise as _module  # type: ignore[no-redef]
+    return _module
 
 
 def _backward(g: Any, arrays: list[Any], form: tuple[str, int], eps: float, centred: bool) -> Any:
@@ -108,7 +112,11 @@ def _backward(g: Any, arrays: list[Any], form: tuple[str, int], eps: float, cent
     if kernels is None:
         return _back(np, (g, None, None), arrays, form, eps, centred)
     x, *affine = arrays
-    return kernels.back(form, g, x, np.ascontiguousarray(affine[0]) if affine else None, eps, centred, bool(affine))
+    return kernels.back(form, g, x, _row(affine[0]) if affine else None, eps, centred, bool(affine))
+
+
+def _row(x: Any) -> Any:
+    return x if x.flags.c_contiguous else np.ascontiguousarray(x)
 
 
 @engine(vjp=_rule)
@@ -122,9 +130,9 @@ def normalised(*arrays: Any, form: tuple[str, int], eps: float, centred: bool, s
     if kernels is None:
         y, *found = _forward(np, arrays, form, eps, centred)
         return (y, *found) if statistics else y
-    x, weight, bias = (*arrays, None, None)[:3]
-    weight, bias = (None if a is None else np.ascontiguousarray(a) for a in (weight, bias))
-    return kernels.forward(form, x, weight, bias, eps, centred, statistics)
+    count = len(arrays)
+    weight = _row(arrays[1]) if count > 1 else None
+    return kernels.forward(form, arrays[0], weight, _row(arrays[2]) if count > 2 else None, eps, centred, statistics)
 
 
 # ---------------------------------------------------------------------- the functions
@@ -181,6 +189,13 @@ def layer_norm(x: Any, normalized_shape: Any, weight: Any = None, bias: Any = No
     Array([[-1.,  1.],
            [-1.,  1.]], shape=(2, 2), dtype=float64, device='cpu')
     """
+    if x.__class__ is Array and weight.__class__ is Array and bias.__class__ is Array and normalized_shape.__class__ is tuple:
+        # the usual case, which needs no look at each thing apart
+        d, shape = x._dtype, weight._shape
+        fits = len(shape) == 1 and shape == normalized_shape and shape == bias._shape and x._shape[-1:] == shape and 0 not in x._shape
+        if fits and d is weight._dtype and d is bias._dtype and d in REAL_FLOATING:
+            y: Array = normalised(x, weight, bias, form=("layer", shape[0]), eps=eps, centred=True, statistics=False)
+            return y
     arrays = _operands("layer_norm", x, weight, bias)
     shape = _trailing("layer_norm", arrays[0], normalized_shape)
     _fit("layer_norm", arrays, shape)

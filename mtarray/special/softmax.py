@@ -35,14 +35,21 @@ _LONG, _SEVERAL = 1 << 16, 8
 # ---------------------------------------------------------------------- the ops: along rows of `n` elements
 
 
-def _rows(name: str, n: int, *xs: Any) -> Any:
-    mode = config._values["kernels"]
-    xs = tuple([np.ascontiguousarray(x) for x in xs])
-    from .._kernels.cpu import softmax as kernels
+_kernels: Any = None  # the module, once it is wanted
 
-    if mode == "python" or (mode == "auto" and xs[0].size < _FEW):
-        return kernels.rows_numpy(name, n, *xs)
-    return kernels.rows(name, n, *xs)
+
+def _rows(name: str, n: int, x: Any, y: Any = None) -> Any:
+    global _kernels
+    if _kernels is None:
+        from .._kernels.cpu import softmax as _kernels  # type: ignore[no-redef]
+    if not x.flags.c_contiguous:
+        x = np.ascontiguousarray(x)
+    if y is not None and not y.flags.c_contiguous:
+        y = np.ascontiguousarray(y)
+    mode = config._values["kernels"]
+    if mode == "python" or (mode == "auto" and x.size < _FEW):
+        return _kernels.rows_numpy(name, n, x, y)
+    return _kernels.rows(name, n, x, y)
 
 
 @engine(vjp=lambda g, y, n: softmax_back(g, y, n=n))

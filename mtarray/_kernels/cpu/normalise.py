@@ -201,7 +201,7 @@ class Items:
     channels over the batch; both with a scale for each channel.
     """
 
-    __slots__ = ("count", "kind", "words", "chunk", "at", "partials", "turned", "shape")
+    __slots__ = ("count", "kind", "words", "chunk", "at", "partials", "turned", "shape", "size")
 
     def __init__(self, form, shape, itemsize, eps, weighted):
         name, k = form
@@ -227,6 +227,7 @@ class Items:
                 words = [batch, length, channels, 0, length * itemsize, channels * length * itemsize, 0, channels, 1, 0]
         self.chunk = rowwise.chunk(self.count, words[0] * words[1], _SUMMED if self.kind == "vector" else _CHUNK)
         self.shape = shape
+        self.size = pool.size_class(size * itemsize)
         self.words = np.array([*words, self.chunk], np.int64)
         self.words[6:7].view(np.float64)[0] = eps
         self.at = address(self.words)
@@ -236,7 +237,7 @@ class Items:
     def lay(self, x):
         """`x` as the kernels read it."""
         if self.turned is None:
-            return np.ascontiguousarray(x)
+            return x if x.flags.c_contiguous else np.ascontiguousarray(x)
         return copying.convert(x.reshape(self.turned).transpose(1, 0, 2), x.dtype)
 
     def restore(self, x):
@@ -260,7 +261,7 @@ def forward(form, x, weight, bias, eps, centred, statistics):
     """
     at = items(form, x.shape, x.itemsize, eps, weight is not None)
     x = at.lay(x)
-    out = pool.empty(x.shape, x.dtype)
+    out = pool.take(at.size, x.shape, x.dtype)
     means = spreads = None
     if statistics:
         means, spreads = np.empty(at.count, x.dtype), np.empty(at.count, x.dtype)
@@ -274,7 +275,7 @@ def back(form, g, x, weight, eps, centred, by_scales):
     """Cotangents of x, and with `by_scales` of the scales and of the shifts, from that of the result."""
     at = items(form, x.shape, x.itemsize, eps, weight is not None)
     g, x = at.lay(g), at.lay(x)
-    out = pool.empty(x.shape, x.dtype)
+    out = pool.take(at.size, x.shape, x.dtype)
     by_scales = by_scales and weight is not None
     partials = pool.empty(at.partials, np.dtype(np.float64)) if by_scales else None
     fn = _kernel(True, at.kind, centred, x.dtype)
