@@ -103,7 +103,7 @@ def _kernels(x: Any) -> Any:
     if mode == "python" or (mode == "auto" and x.size < _FEW):
         return None
     if _module is None:
-        from ._kernels.cpu import normalise as _module  # type: ignore[no-redef]
+        from ._kernels.cpu import normalise as _module
     return _module
 
 

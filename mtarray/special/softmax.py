@@ -41,7 +41,7 @@ _kernels: Any = None  # the module, once it is wanted
 def _rows(name: str, n: int, x: Any, y: Any = None) -> Any:
     global _kernels
     if _kernels is None:
-        from .._kernels.cpu import softmax as _kernels  # type: ignore[no-redef]
+        from .._kernels.cpu import softmax as _kernels
     if not x.flags.c_contiguous:
         x = np.ascontiguousarray(x)
     if y is not None and not y.flags.c_contiguous:
