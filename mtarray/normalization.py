@@ -88,7 +88,7 @@ def _rule(g: Any, operands: list[Array], form: tuple[str, int], eps: float, cent
     alone = gs[0] is not None and gs[1] is None and gs[2] is None
     if not alone or any(a._storage.node is not None for a in (gs[0], *operands)):
         return _back(_array.xp, gs, operands, form, eps, centred)
-    arrays = [a._storage.buffer if a._whole >= 0 else value(a) for a in operands]
+    arrays = [value(a) for a in operands]
     found = run_quietly(_backward, value(gs[0]), arrays, form, eps, centred)
     return [fresh(a) for a in found[: len(arrays)]]
 
