@@ -52,11 +52,27 @@ def _one_line() -> Iterator[None]:
         raise Refused(error.format_message()) from error
 
 
+class OneLine:
+    """Of a command: whatever click finds wrong is one line, when it is run by itself and when a group runs it."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _one_line():
+            return super().make_context(*arguments, **options)  # type: ignore[misc]
+
+    def invoke(self, context: click.Context) -> Any:
+        with _one_line():
+            return super().invoke(context)  # type: ignore[misc]
+
+
+class Command(OneLine, click.Command):
+    """A command that runs without a group too."""
+
+
 # Called without arguments a group shows its help: an exception from click 8.2 on.
 _HELP: tuple[type[click.ClickException], ...] = tuple(filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)]))
 
 
-class Group(click.Group):
+class Group(OneLine, click.Group):
     """A group of commands named in a table: {name: one line of help}.
 
     `package` holds a module of each name (dashes as underscores) with the command in its attribute `attribute`; it is imported when the
@@ -90,11 +106,3 @@ class Group(click.Group):
         if not context.resilient_parsing and args and args[0] not in self.table and not args[0].startswith("-"):
             refuse(f"`{context.command_path}` has no {args[0]!r}; it has {', '.join(self.table) or 'nothing yet'}")
         return super().resolve_command(context, args)
-
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with _one_line():
-            return super().make_context(*arguments, **options)
-
-    def invoke(self, context: click.Context) -> Any:
-        with _one_line():
-            return super().invoke(context)
