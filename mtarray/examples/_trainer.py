@@ -163,13 +163,20 @@ class Run:
             return
         settings = {**self.settings, "epochs": self.epochs, "batch_size": self.batch_size, "rate": self.rate, "seed": self.seed}
         about = {"trainer": self.name, "settings": settings, "history": self.history, "seconds": self.seconds}
-        with refusing(OSError):
-            nn.save_checkpoint(self.checkpoint, task.model, task.optimizer, task.schedule, **about)
+        with refusing(OSError, ImportError):
+            nn.save_checkpoint(
+                self.checkpoint,
+                model=task.model,
+                optimizer=task.optimizer,
+                scheduler=task.schedule,
+                epoch=len(self.history),
+                extra=about,
+            )
 
     def _load(self, task: Task) -> None:
         assert self.resume is not None
-        with refusing(OSError, ValueError, KeyError, TypeError):
-            kept = nn.load_checkpoint(self.resume, task.model, task.optimizer, task.schedule)
+        with refusing(OSError, nn.CheckpointError):
+            kept = nn.load_checkpoint(self.resume, model=task.model, optimizer=task.optimizer, scheduler=task.schedule).extra
         self.history, self.seconds = kept["history"], kept["seconds"]
         if len(self.history) > self.epochs:
             refuse(f"{self.resume} has {len(self.history)} epochs already; give --epochs {len(self.history)} or more")
@@ -301,8 +308,8 @@ def _settle(context: click.Context, name: str, given: dict[str, Any], free: froz
 
 def _read(path: Path) -> dict[str, Any]:
     """What the trainer put into a checkpoint besides the state of model and optimiser."""
-    with refusing(OSError, ValueError, TypeError):
-        kept = nn.read_checkpoint(path)
-    if not isinstance(kept, dict) or {"trainer", "settings", "history"} - set(kept):
+    with refusing(OSError, ImportError, nn.CheckpointError):
+        kept = nn.load_checkpoint(path, random=False).extra
+    if {"trainer", "settings", "history"} - set(kept):
         refuse(f"{path} is a checkpoint, but not one of a trainer of mtarray")
     return kept
