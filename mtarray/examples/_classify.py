@@ -57,6 +57,7 @@ def task(run: Run, model: nn.Module, optimizer: nn.optim.Optimizer, train: Any, 
 def draw(figure: Any, run: Run, images: Array, truth: Array, predicted: Array, names: list[str]) -> None:
     """The curves, test images with what was seen in them (those that were got wrong first, framed), and the confusion matrix."""
     left, middle, right = figure.subfigures(1, 3, width_ratios=(1, 1.25, 1.1))
+    images, truth, predicted = (a.to_device("cpu") for a in (images, truth, predicted))
     draw_curves(left, run)
     draw_images(middle, np.asarray(images), np.asarray(truth), np.asarray(predicted), names)
     draw_confusion(right, np.asarray(truth), np.asarray(predicted), names)
@@ -71,7 +72,11 @@ def draw_curves(figure: Any, run: Run) -> None:
     below.plot(epochs, [100 * a for a in run.column("accuracy")], color="tab:gray", label="while learnt")
     below.plot(epochs, [100 * a for a in run.column("test accuracy")], color="tab:green", label="test")
     worst = min(run.column("accuracy")[len(run.history) // 4 :] + run.column("test accuracy")[len(run.history) // 4 :])
-    below.set(title=f"accuracy, %: {100 * run.column('test accuracy')[-1]:.2f} in the test", xlabel="epoch", ylim=(max(0.0, 100 * worst - 2), 100.3))
+    below.set(
+        title=f"accuracy, %: {100 * run.column('test accuracy')[-1]:.2f} in the test",
+        xlabel="epoch",
+        ylim=(max(0.0, 100 * worst - 2), 100.3),
+    )
     below.legend(loc="lower right", fontsize="small")
 
 

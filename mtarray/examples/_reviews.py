@@ -60,7 +60,7 @@ def sample(train: int = 480, test: int = 120) -> tuple[list[tuple[str, str]], li
     """(label, text) of the two parts, always the same ones; half of the test is written from templates that training has not seen."""
     draw = random.Random(20)
     learnt = _write(COMMON, train, draw)
-    known = set(text for _, text in learnt)
+    known = {text for _, text in learnt}
     common = [row for row in _write(COMMON, train + test, draw) if row[1] not in known]
     asked = [*common[: test // 2], *_write(UNSEEN, test - test // 2, draw)]
     return learnt, asked

@@ -61,7 +61,7 @@ class Run:
     device: str
     epochs: int
     batch_size: int
-    rate: float | None
+    rate: float
     seed: int
     checkpoint: Path | None = None
     resume: Path | None = None
@@ -131,10 +131,17 @@ class Run:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         screen = console()
-        columns = (TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn())
+        columns = (
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(),
+            TextColumn("{task.fields[now]}"),
+            TimeRemainingColumn(),
+        )
         # Refreshed by us ten times a second: a thread of rich's would take its time from epochs of milliseconds.
         with Progress(*columns, console=screen, auto_refresh=False, transient=True, disable=not screen.is_terminal) as bar:
-            shown = bar.add_task("", total=self.epochs * steps, completed=len(self.history) * steps, epoch=len(self.history), epochs=self.epochs, now="")
+            shown = bar.add_task(
+                "", total=self.epochs * steps, completed=len(self.history) * steps, epoch=len(self.history), epochs=self.epochs, now=""
+            )
             done, due = len(self.history) * steps, 0.0
 
             def step() -> None:
@@ -196,7 +203,7 @@ class Run:
             made.add_row(f"[bold]{name.replace('_', ' ')}[/]", str(value))
         console().print(made)
 
-    def picture(self, draw: Callable[[bool], None], size: tuple[float, float] = (10, 4)) -> None:
+    def picture(self, draw: Callable[[Any], Any], size: tuple[float, float] = (10, 4)) -> None:
         """Write the picture that `draw(figure)` makes, where one is wanted."""
         if self.plot is None:
             return
@@ -205,7 +212,7 @@ class Run:
         mpl.use("Agg")
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=size, layout="constrained")
+        figure: Any = Figure(figsize=size, layout="constrained")
         draw(figure)
         with refusing(OSError, ValueError):
             self.plot.parent.mkdir(parents=True, exist_ok=True)
@@ -235,8 +242,8 @@ def trainer(
 ) -> Callable[[Callable[..., None]], click.Command]:
     """Make a function of (run, options of its own) a click command with the options that all trainers have; the arguments are defaults.
 
-    epochs, batch_size, rate: None where the trainer decides (it finds None in the run). fixed: options besides the usual ones that a resumed
-    run must leave as they were, as "epochs" where a schedule spans them.
+    epochs, batch_size, rate: None where the trainer decides (it finds None in the run). fixed: options besides the usual ones that a
+    resumed run must leave as they were, as "epochs" where a schedule spans them.
     """
 
     def decorate(body: Callable[..., None]) -> click.Command:
@@ -254,11 +261,10 @@ def trainer(
         @click.option("--resume", type=click.Path(exists=True, path_type=Path), help="Go on from this checkpoint, and write it again.")
         @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), default=plot, help="Write a picture at the end.")
         @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-        @click.pass_context
         @functools.wraps(body)
-        def main(context: click.Context, **given: Any) -> None:
+        def main(**given: Any) -> None:
             if given["resume"] is not None:
-                _settle(context, name, given, FREE - set(fixed))
+                _settle(click.get_current_context(), name, given, FREE - set(fixed))
             shared = {k: given.pop(k) for k in ("device", "epochs", "batch_size", "rate", "seed", "checkpoint", "resume", "plot", "quiet")}
             settings = {k: str(v) if isinstance(v, Path) else v for k, v in {**shared, **given}.items() if k not in FREE - set(fixed)}
             run = Run(name, **shared, settings=settings)
@@ -278,7 +284,8 @@ def _check(run: Run) -> None:
         require("examples", "matplotlib")
         from matplotlib.figure import Figure
 
-        kinds = Figure().canvas.get_supported_filetypes()
+        blank: Any = Figure()
+        kinds = blank.canvas.get_supported_filetypes()
         if run.plot.suffix.lstrip(".").lower() not in kinds:
             refuse(f"--plot {run.plot}: a picture's name ends in one of {', '.join('.' + kind for kind in sorted(kinds))}")
     if run.resume is not None and run.checkpoint is None:
@@ -292,6 +299,7 @@ def _settle(context: click.Context, name: str, given: dict[str, Any], free: froz
     """Options of the run that is resumed, in place of defaults. Refused if it was another trainer's, or options say otherwise."""
     path = given["resume"]
     kept = _read(path)
+    paths = {p.name for p in context.command.params if isinstance(p.type, click.Path)}
     if kept["trainer"] != name:
         refuse(f"{path} is a checkpoint of `{kept['trainer']}`, and this is `{name}`")
     for option, value in kept["settings"].items():
@@ -300,8 +308,8 @@ def _settle(context: click.Context, name: str, given: dict[str, Any], free: froz
         explicit = context.get_parameter_source(option) in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
         wanted = given[option]
         if not explicit:
-            given[option] = Path(value) if isinstance(wanted, Path) else value
-        elif option not in free and not isinstance(wanted, Path) and wanted != value:
+            given[option] = Path(value) if option in paths and value is not None else value
+        elif option not in free and option not in paths and wanted != value:  # files may have moved
             flag = "--" + option.replace("_", "-")
             refuse(f"{path} was written by a run with {flag} {value}; resume it without {flag} {wanted}")
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from mtarray import data, nn
 
+from .._cli.group import refusing
 from . import _classify
-from ._trainer import Run, refusing, trainer
+from ._trainer import Run, trainer
 
 
 def network(device: Any = "cpu") -> nn.Sequential:
@@ -47,8 +48,7 @@ def main(run: Run) -> None:
     run.train(_classify.task(run, model, optimizer, train, test, schedule))
     run.summary(test_images=len(test[1]))
     predicted = _classify.predict(model, test[0])
-    names = [str(i) for i in range(10)]
-    run.picture(lambda figure: _classify.draw(figure, run, *(a.to_device("cpu") for a in (test[0], test[1], predicted)), names), (14, 4.6))
+    run.picture(lambda figure: _classify.draw(figure, run, *test, predicted, [str(i) for i in range(10)]), (14, 4.6))
 
 
 if __name__ == "__main__":

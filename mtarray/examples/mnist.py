@@ -66,7 +66,7 @@ def main(run: Run, files: Path | None) -> None:
             refuse(f"{files}: LeNet takes images of 28×28 pixels, and the {part} part has {len(y)} of {x.shape[2]}×{x.shape[3]}")
         if bool(xp.any((y < 0) | (y > 9))):
             refuse(f"{files}: labels must be 0 to 9, and the {part} part has some from {int(xp.min(y))} to {int(xp.max(y))}")
-    train, test = (tuple([a.to_device(run.device) for a in part]) for part in (train, test))
+    train, test = ((x.to_device(run.device), y.to_device(run.device)) for x, y in (train, test))
     nn.manual_seed(run.seed)
     model = lenet(device=run.device)
     optimizer = nn.optim.Adam(model.parameters(), lr=run.rate)
@@ -75,8 +75,7 @@ def main(run: Run, files: Path | None) -> None:
     run.train(_classify.task(run, model, optimizer, train, test, schedule))
     run.summary(test_images=len(test[1]))
     predicted = _classify.predict(model, test[0])
-    names = [str(i) for i in range(10)]
-    run.picture(lambda figure: _classify.draw(figure, run, *(a.to_device("cpu") for a in (test[0], test[1], predicted)), names), (14, 4.6))
+    run.picture(lambda figure: _classify.draw(figure, run, *test, predicted, [str(i) for i in range(10)]), (14, 4.6))
 
 
 if __name__ == "__main__":

@@ -104,7 +104,9 @@ def main(run: Run, angle: float, until: float, hidden: int, bound: float) -> Non
 
     def draw(figure: Any) -> None:
         left, middle, right = figure.subplots(1, 3)
-        left.semilogy(range(1, len(run.history) + 1), run.column("loss"), color="tab:purple", linewidth=1, label="mean square of $a'' + \\sin a$")
+        left.semilogy(
+            range(1, len(run.history) + 1), run.column("loss"), color="tab:purple", linewidth=1, label="mean square of $a'' + \\sin a$"
+        )
         left.semilogy(range(1, len(run.history) + 1), run.column("error"), color="tab:gray", linewidth=1, label="largest error")
         left.set(title="training", xlabel="step")
         left.legend(fontsize="small")

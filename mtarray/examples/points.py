@@ -44,6 +44,7 @@ def network(hidden: int, device: Any = "cpu", as_published: bool = False) -> nn.
     if as_published:
         for layer in (first, second, third):
             nn.init.uniform_(layer.weight, -0.5, 0.5)
+            assert layer.bias is not None
             nn.init.constant_(layer.bias, 0.1)
     return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), third, nn.Sigmoid())
 

@@ -34,7 +34,7 @@ def r2(predicted: Array, truth: Array) -> float:
 
 
 def split(seed: int) -> tuple[list[Array], list[str]]:
-    """x_train, x_test, y_train, y_test as float32, every column scaled by the training part to mean 0 and deviation 1; the columns' names."""
+    """x_train, x_test, y_train, y_test as float32, columns scaled by the training part to mean 0 and deviation 1; the columns' names."""
     from sklearn.datasets import load_diabetes
 
     found = load_diabetes(scaled=False)
@@ -84,7 +84,11 @@ def main(run: Run) -> None:
             optimizer.step()
             total += float(loss) * len(y)
             step()
-        return {"loss": total / len(y_train), "R² of training": r2(predict(x_train), y_train), "R² of the test": r2(predict(x_test), y_test)}
+        return {
+            "loss": total / len(y_train),
+            "R² of training": r2(predict(x_train), y_train),
+            "R² of the test": r2(predict(x_test), y_test),
+        }
 
     run.say(f"diabetes: {len(y_train)} patients to learn from, {len(y_test)} to be tested on; {run.device}")
     run.train(Task(model, optimizer, once, len(loader), schedule, loader))

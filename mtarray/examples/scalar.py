@@ -7,6 +7,7 @@ The neuron is p = sigmoid(w1 x1 + w2 x2 + b), all of them 0-d arrays, and learns
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -60,13 +61,14 @@ def derivatives(neuron: Neuron, x: tuple[float, float], y: float) -> list[tuple[
     s = weighted(w1, w2, b, x1, x2)
     p = probability(s)
 
-    def loss(w1: Array, w2: Array, b: Array, x1: Array, x2: Array) -> Any:
-        return cross_entropy(probability(weighted(w1, w2, b, x1, x2)), y)
+    def loss(*quantities: Any) -> Any:
+        return cross_entropy(probability(weighted(*quantities)), y)
 
     inputs = [("w1", w1), ("w2", w2), ("b", b), ("x1", x1), ("x2", x2)]
     functions: list[tuple[str, Array, Callable[[Any], Any]]] = []
     for i, (name, v) in enumerate(inputs):
-        functions.append((name, v, lambda z, i=i: loss(*[z if i == j else u for j, (_, u) in enumerate(inputs)])))
+        before, after = ([u for _, u in part] for part in (inputs[:i], inputs[i + 1 :]))
+        functions.append((name, v, functools.partial(lambda before, after, z: loss(*before, z, *after), before, after)))
     functions.append(("s", s, lambda z: cross_entropy(probability(z), y)))
     functions.append(("p", p, lambda z: cross_entropy(z, y)))
     step = 1e-5
@@ -126,7 +128,7 @@ def main(run: Run, rule: str) -> None:
         right.contour(axis, axis, values, levels=[0.5], colors="0.2")
         for x, y in pairs:
             right.scatter(*x, s=90, c="tab:red" if y else "tab:blue", marker="X" if y else "o", edgecolors="white", zorder=3)
-        right.set(title=f"p for \"{rule}\"", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+        right.set(title=f'p for "{rule}"', xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
         figure.colorbar(drawn, ax=right)
 
     run.picture(draw, (9, 4))

@@ -93,7 +93,7 @@ def main(run: Run, train: Path | None, test: Path | None, most: int) -> None:
     vocabulary = {word: i for i, (word, _) in enumerate(counted.most_common(most), 2)}
     length = min(max(map(len, texts)), 400)
     places = {name: i for i, name in enumerate(names)}
-    parts = []
+    parts: list[tuple[Array, Array]] = []
     for encoded, rows in ((texts, learnt), (test_texts, asked)):
         classes = xp.asarray([places[label] for label, _ in rows], dtype=xp.int64)
         parts.append((encode(encoded, vocabulary, length).to_device(run.device), classes.to_device(run.device)))
@@ -104,7 +104,7 @@ def main(run: Run, train: Path | None, test: Path | None, most: int) -> None:
     schedule = nn.optim.lr_scheduler.CosineAnnealingLR(optimizer, run.epochs)
     source = "a sample written from templates" if train is None else str(train)
     run.say(f"{source}: {len(learnt)} sentences to learn from, {len(asked)} to be tested on, {len(vocabulary)} words; {run.device}")
-    run.train(_classify.task(run, model, optimizer, *parts, schedule))
+    run.train(_classify.task(run, model, optimizer, parts[0], parts[1], schedule))
     predicted = _classify.predict(model, parts[1][0]).to_device("cpu")
     if not run.quiet:
         show(asked, [names[i] for i in predicted.tolist()])

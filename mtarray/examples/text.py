@@ -3,7 +3,7 @@
     python -m mtarray.examples.text --text book.txt
 
 By default it reads the documentation of mtarray. It is measured in bits per character on the last tenth of the text, which it never learns
-from, and at the end it writes a few lines of its own.
+from, and at the end it goes on from lines of that tenth in its own words.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from mtarray import Array, nn
 
 from .._cli.group import refuse, refusing
 from ._trainer import Measures, Run, Task, trainer
+
+
+PROMPT = 16  # characters of the text it has not seen, which it goes on from
 
 
 class Writer(nn.Module):
@@ -89,7 +92,7 @@ def own_text() -> str:
 @click.option("--width", type=click.IntRange(1), default=64, help="Features of a character.")
 @click.option("--heads", type=click.IntRange(1), default=4, help="Heads of attention; they share the width.")
 @click.option("--layers", type=click.IntRange(1), default=2, help="Transformer blocks.")
-@click.option("--sample", "length", type=click.IntRange(0), default=300, help="Characters that it writes at the end.")
+@click.option("--sample", "length", type=click.IntRange(0), default=200, help="Characters that it writes at the end, three times.")
 @click.option("--temperature", type=click.FloatRange(0, min_open=True), default=0.7, help="Of what it writes: lower is surer.")
 def main(run: Run, file: Path | None, context: int, width: int, heads: int, layers: int, length: int, temperature: float) -> None:
     """A transformer that writes text character by character."""
@@ -140,10 +143,14 @@ def main(run: Run, file: Path | None, context: int, width: int, heads: int, laye
     run.train(Task(model, optimizer, once, steps, schedule))
     run.summary(parameters=sum(p.size for p in model.parameters()))
     if length and not run.quiet:
-        start = places["\n"] if "\n" in places else 0
-        written = write(model, [start], length, temperature, xp.random.default_rng(run.seed))
-        run.say("it writes:")
-        run.say("".join(characters[i] for i in written))
+        asked = text[border:]
+        lines = [i for i, c in enumerate(asked[: -PROMPT - 1]) if c == "\n" and asked[i + 1] != "\n"] or [0]
+        generator = xp.random.default_rng(run.seed)
+        for start in lines[:: max(1, len(lines) // 3)][:3]:
+            prompt = asked[start : start + PROMPT].lstrip("\n")
+            written = write(model, [places[c] for c in prompt], length, temperature, generator)
+            run.say(f"after {prompt!r} it writes:")
+            run.say("".join(characters[i] for i in written[len(prompt) :]) + "\n")
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()

@@ -210,11 +210,12 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    file: File, *, model: Module, optimizer: Any = None, scheduler: Any = None, loader: Any = None, random: bool = True
+    file: File, *, model: Module | None = None, optimizer: Any = None, scheduler: Any = None, loader: Any = None, random: bool = True
 ) -> Checkpoint:
     """Bring the parts of a run to where `save_checkpoint` was called, and the default generator too (unless `random=False`).
 
-    The parts must be made as they were for the run that was saved; those that are not given are left out.
+    The parts must be made as they were for the run that was saved; those that are not given are left out (with none of them and
+    `random=False` a checkpoint is looked into before the parts are made).
     FileNotFoundError if there is no file. CheckpointError in one line for what is damaged, no checkpoint, or does not fit: then nothing is
     changed.
     """
@@ -239,7 +240,8 @@ def load_checkpoint(
     random_state = default_generator().state
     before = [(part, part.state_dict()) for value in given.values() if value is not None for part in _list(value)]
     try:
-        _load_model(model, {k.removeprefix("model."): x for k, x in arrays.items() if k.startswith("model.")})
+        if model is not None:
+            _load_model(model, {k.removeprefix("model."): x for k, x in arrays.items() if k.startswith("model.")})
         if optimizer is not None:
             _load_optimizer(optimizer, parts["optimizer"], arrays)
         if scheduler is not None:
