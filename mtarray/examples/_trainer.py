@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import functools
 import math
+import signal
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,10 +96,15 @@ class Run:
         """
         if self.resume is not None:
             self._load(task)
-        self._save(task)  # from the first moment on there is one, and a place that cannot be written is found out now
         every = every or max(1, round(self.epochs / 10))
-        with self._progress(task.steps) as (step, show):
-            try:
+        try:
+            with _interrupts() as stopped, self._progress(task.steps) as (moved, show):
+
+                def step() -> None:
+                    moved()
+                    stopped()
+
+                self._save(task)  # from the first moment on there is one, and a place that cannot be written is found out now
                 for number in range(len(self.history), self.epochs):
                     if task.loader is not None:
                         task.loader.set_epoch(number)
@@ -111,15 +118,16 @@ class Run:
                     self.history.append(measured)
                     self._save(task)
                     show((number + 1) % every == 0 or number + 1 == self.epochs)
-            except KeyboardInterrupt:
-                self._interrupted()
+        except KeyboardInterrupt:
+            self._interrupted()
 
     def _interrupted(self) -> None:
-        done = f"stopped in epoch {len(self.history) + 1} of {self.epochs}"
         if self.checkpoint is None:
-            click.echo(f"mtarray: {done}; nothing is kept (--checkpoint FILE keeps every epoch)", err=True)
+            told = f"stopped in epoch {len(self.history) + 1} of {self.epochs}; nothing is kept (--checkpoint FILE keeps every epoch)"
         else:
-            click.echo(f"mtarray: {done}; --resume {self.checkpoint} goes on after epoch {len(self.history)}", err=True)
+            kept = nn.load_checkpoint(self.checkpoint, random=False).epoch
+            told = f"stopped in epoch {kept + 1} of {self.epochs}; --resume {self.checkpoint} goes on after epoch {kept}"
+        click.echo(f"mtarray: {told}", err=True)
         sys.exit(INTERRUPTED)
 
     @contextmanager
@@ -218,6 +226,32 @@ class Run:
             self.plot.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(self.plot, dpi=110)
         self.say(f"picture: {self.plot}")
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], None]]:
+    """What raises KeyboardInterrupt once Ctrl-C was pressed, for the end of a step: Python drops it where it comes in a destructor. A second
+    one is raised at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    pressed = False
+
+    def press(number: int, frame: Any) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    def stopped() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def shown(name: str, x: float) -> str:

@@ -22,7 +22,6 @@ from mtarray import Array, nn
 from .._cli.group import refuse, refusing
 from ._trainer import Measures, Run, Task, trainer
 
-
 PROMPT = 16  # characters of the text it has not seen, which it goes on from
 
 
