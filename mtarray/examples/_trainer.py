@@ -230,8 +230,8 @@ class Run:
 
 @contextmanager
 def _interrupts() -> Iterator[Callable[[], None]]:
-    """What raises KeyboardInterrupt once Ctrl-C was pressed, for the end of a step: Python drops it where it comes in a destructor. A second
-    one is raised at once."""
+    """What raises KeyboardInterrupt once Ctrl-C was pressed, for the end of a step: Python drops it where it comes in a destructor. A
+    second one is raised at once."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
