@@ -368,6 +368,29 @@ def training_steps() -> Iterator[Row]:
     yield Row("training", "Adam step", vectors("float32", "float32"), programs.first_adam_step, (MIDDLE, 10**6), program=programs.adam)
     yield Row("training", "DataLoader", rows_and_labels, programs.sum_of_rows, (10**5,), program=programs.loader)
 
+    def weights(rng: np.random.Generator, dtype: str, *shapes: tuple[int, ...]) -> list[np.ndarray]:
+        """Weight and bias of each layer as layers begin: uniform within the root of what enters."""
+        bounds = [(shape, 1 / np.sqrt(np.prod(shape[1:]))) for shape in shapes]
+        return [_values(rng, dtype, part, -r, r) for shape, r in bounds for part in (shape, shape[:1])]
+
+    def classified(hidden: int) -> Inputs:
+        def make(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+            x = _values(rng, "float64", (n, 2), 0, 1)
+            y = ((x[:, :1] < 0.5) != (x[:, 1:] < 0.5)).astype(np.float64)
+            return (*weights(rng, "float64", (hidden, 2), (hidden, hidden), (1, hidden)), x, y)
+
+        return make
+
+    def handwriting(rng: np.random.Generator, n: int) -> tuple[np.ndarray, ...]:
+        count = n // 784
+        layers = weights(rng, "float32", (6, 1, 5, 5), (16, 6, 5, 5), (120, 400), (84, 120), (10, 84))
+        return (*layers, _values(rng, "float32", (count, 1, 28, 28), 0, 1), rng.integers(0, 10, count))
+
+    for hidden in (100, 1000):
+        name = f"points, an epoch, H={hidden}"
+        yield Row("training", name, classified(hidden), programs.points_loss, (50,), program=programs.points_epoch)
+    yield Row("training", "LeNet, an epoch", handwriting, programs.lenet_loss, (1024 * 784,), program=programs.lenet_epoch, tolerance=1e-5)
+
 
 def convolution() -> Iterator[Row]:
     """Convolutions and pooling, and what they cost with their derivatives."""
