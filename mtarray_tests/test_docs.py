@@ -21,7 +21,7 @@ import pytest
 import mtarray
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted(p for p in (ROOT / "docs").glob("*.md"))
+PAGES = sorted(p for p in (ROOT / "docs").rglob("*.md"))
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -33,7 +33,7 @@ def fences(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT / "docs")))
 def test_examples_of_pages(page: Path) -> None:
     """The `pycon` blocks of a page are one session."""
     source = "\n".join(fences(page.read_text(encoding="utf-8"), "pycon"))

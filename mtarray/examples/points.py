@@ -32,7 +32,7 @@ DEFAULTS = {
     "split": Default("adam", 0.01, 200),
     "xor": Default("adam", 0.01, 200),
     "circle": Default("adam", 0.01, 200),
-    "spiral": Default("adam", 0.01, 500),
+    "spiral": Default("adam", 0.005, 800),
 }
 PUBLISHED = Default("sgd", 0.05, 500)
 
