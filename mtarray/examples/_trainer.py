@@ -122,7 +122,7 @@ class Run:
             self._interrupted()
 
     def _interrupted(self) -> None:
-        if self.checkpoint is None:
+        if self.checkpoint is None or not self.checkpoint.exists():
             told = f"stopped in epoch {len(self.history) + 1} of {self.epochs}; nothing is kept (--checkpoint FILE keeps every epoch)"
         else:
             kept = nn.load_checkpoint(self.checkpoint, random=False).epoch
