@@ -57,7 +57,7 @@ def test_examples_of_the_readme(block: str, tmp_path: Path) -> None:
 def test_readme_commands_are_single_lines() -> None:
     first, second = fences((ROOT / "README.md").read_text(encoding="utf-8"), "sh")[:2]
     assert first.count("\n") == second.count("\n") == 1
-    assert "mtarray.examples.digits_pca" in first
+    assert "mtarray.examples.digits" in first
     assert "pytest" in second
 
 
