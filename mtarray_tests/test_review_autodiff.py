@@ -295,3 +295,75 @@ def test_a_users_op_that_shares_a_name():
     assert xp.clip(xp.asarray([2.0]), 0, 1) == 1.0
     x = xp.asarray([0.0])
     assert np.isnan(float(xp.grad(lambda x: clip(xp.sqrt(x), 1.0)[0])(x)[0]))  # 0 times an infinite slope, which is in use
+
+
+_slope = 2.0
+
+
+@xp.elementwise(derivative=(lambda g, y: g, lambda g, x1: g))
+def _added(x1, x2):
+    return x1 + x2
+
+
+@xp.elementwise(derivative=lambda x: _slope)
+def _sloped(x):
+    return 2 * x
+
+
+def _halves(g, x):
+    g *= x
+    x *= 0
+    return g
+
+
+@xp.elementwise(derivative=_halves)
+def _half_square(x):
+    return x * x / 2
+
+
+@xp.elementwise(derivative=(lambda g, x2: g * 1, lambda by_x1: by_x1, lambda by_x1: by_x1 * 2))
+def _weighted(x1, x2, x3):
+    return x1 + x2 + 2 * x3
+
+
+@pytest.mark.parametrize("n", [2, 20_000])
+def test_a_rule_may_return_the_cotangent_itself(n):
+    a, b, c = xp.ones(n), xp.ones(n), xp.ones(n)
+    _, pullback = ad.vjp(lambda a, b: _added(_added(a, b), a), a, b)
+    first, second = pullback(c)
+    assert (first.tolist()[:2], second.tolist()[:2], c.tolist()[:2]) == ([2.0] * 2, [1.0] * 2, [1.0] * 2)
+
+
+@pytest.mark.parametrize("n", [2, 20_000])
+def test_a_rule_of_an_op_may_write_into_what_it_is_given(n):
+    x, c = xp.full(n, 3.0), xp.full(n, 2.0)
+    _, pullback = ad.vjp(lambda x: _half_square(x) * x, x)
+    assert pullback(c)[0].tolist()[:2] == [27.0] * 2  # of x**3 / 2
+    assert (x.tolist()[:2], c.tolist()[:2]) == ([3.0] * 2, [2.0] * 2)
+
+
+@pytest.mark.parametrize("n", [2, 20_000])
+def test_a_rule_sees_what_its_module_says_now(n):
+    global _slope
+    f = xp.grad(lambda x: xp.sum(_sloped(x)))
+    assert f(xp.ones(n)).tolist()[:2] == [2.0] * 2
+    _slope = 5.0
+    try:
+        assert f(xp.ones(n)).tolist()[:2] == [5.0] * 2
+    finally:
+        _slope = 2.0
+
+
+@pytest.mark.parametrize("n", [2, 20_000])
+def test_what_one_rule_made_for_others_is_not_added_to(n):
+    x, z = xp.ones(n), xp.ones(n)
+    assert xp.grad(lambda x: xp.sum(_weighted(x, x, x)))(x).tolist()[:2] == [4.0] * 2
+    of = xp.grad(lambda x, z: xp.sum(_weighted(x, z, z) + z * 5), argnums=(0, 1))(x, z)
+    assert [g.tolist()[:2] for g in of] == [[1.0] * 2, [8.0] * 2]
+
+
+@pytest.mark.parametrize("n", [4, 20_000])
+def test_extremes_over_no_axes_are_the_elements(n):
+    x = xp.arange(float(n))
+    for f in (xp.max, xp.min):
+        assert xp.grad(lambda x, f=f: xp.sum(f(x, axis=())))(x).tolist()[:2] == [1.0] * 2

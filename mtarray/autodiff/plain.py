@@ -93,7 +93,7 @@ def _made(x: Any) -> Any:
         return x
     if isinstance(x, types.BuiltinFunctionType):
         return x
-    if isinstance(x, types.FunctionType) and x.__module__.partition(".")[0] == "mtarray":
+    if isinstance(x, types.FunctionType) and _is_ours(x):
         twin = _likeness(x)
         if twin is not _NoTwin:
             return twin
@@ -107,16 +107,44 @@ def _made(x: Any) -> Any:
 def rebuilt(rule: types.FunctionType) -> Any:
     """The function `rule` with NumPy's twins of the ops that it names. _NoTwin if it names, or asks arrays for, what has none."""
     names: dict[str, Any] = {"__builtins__": builtins}
+    ours = _is_ours(rule)
     for code in _codes(rule.__code__):
         for name in code.co_names:
             if name in rule.__globals__:
-                names[name] = _twin(rule.__globals__[name])
+                x = rule.__globals__[name]
+                if not ours and isinstance(x, _CONSTANTS):
+                    raise _NoTwin  # its module may give the name another value
+                names[name] = _twin(x)
             elif name.startswith("_") and name != "__class__" and not hasattr(builtins, name):
                 raise _NoTwin  # an attribute that only arrays of ours have
-    cells = tuple([types.CellType(_twin(cell.cell_contents)) for cell in rule.__closure__ or ()])
+    cells = tuple(
+        [
+            cell if isinstance(cell.cell_contents, _CONSTANTS) else types.CellType(_twin(cell.cell_contents))
+            for cell in rule.__closure__ or ()
+        ]
+    )
     made = types.FunctionType(rule.__code__, names, rule.__name__, rule.__defaults__, cells or None)
     made.__kwdefaults__ = rule.__kwdefaults__
     return made
+
+
+def _is_ours(function: types.FunctionType) -> bool:
+    return function.__module__.partition(".")[0] == "mtarray"
+
+
+def _reading(rule: Any) -> Any:
+    """A user's rule, which may write into the arrays that it is given: as an error here, so that they go to it by value elsewhere."""
+
+    def call(*args: Any) -> Any:
+        return rule(*[_read_only(x) if x.__class__ is _ndarray else x for x in args])
+
+    return call
+
+
+def _read_only(x: Any) -> Any:
+    x = x.view()
+    x.flags.writeable = False
+    return x
 
 
 def _codes(code: types.CodeType) -> list[types.CodeType]:
@@ -158,7 +186,7 @@ def _complete(rule: Any, names: tuple[str, ...], rules: Any) -> tuple[Any, tuple
     """A rule's twin, and the names of what it takes: of what it takes from another rule, that rule and what that takes."""
     if not isinstance(rule, types.FunctionType):
         raise _NoTwin
-    twin = rebuilt(rule)
+    twin = rebuilt(rule) if _is_ours(rule) else _reading(rebuilt(rule))
     if not names or not names[0].startswith("by_"):
         return twin, names
     inner, takes = rules.other(names[0])
@@ -300,18 +328,17 @@ def carry(sweep: Any, node: Node, g: Any, unused: bool, marks: bool) -> bool:
                     elif take == SHAPE:
                         x = shape
                     else:
-                        x = node.static["axes"] or tuple(range(len(shape)))
+                        x = node.static["axes"]
+                        x = tuple(range(len(shape))) if x is None else x
                     args.append(x)
                 p = rule(*args)
-                if kind == "vjps":
+                if kind == "vjps" or takes[0] == G:
                     if p is None:
                         continue
                     own = p.__class__ is _ndarray and p.base is None and not any(p is x for x in args)
-                    d = p
                 else:
-                    if takes[0] != G:
-                        p = d * p
-                    d, own = nothing_of_nothing(p, d) if unused else p, True
+                    p, own = d * p, True
+                d = nothing_of_nothing(p, d) if unused and kind != "vjps" else p
             if d.shape != shape or d.dtype is not dtype:
                 before, d = d, fitted(d, shape, dtype)
                 own = (own or d is not before) and d.base is None

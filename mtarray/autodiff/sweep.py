@@ -247,6 +247,7 @@ class _Sweep:
                     self.give(edge, settled(d, edge), False)
             return
         kind = rules.kind
+        shared = {n for n in rules.shared if n}
         for i, w in enumerate(wanted):
             if not w or rules.constants[i]:
                 continue
@@ -277,7 +278,10 @@ class _Sweep:
                 d = _nothing_of_nothing(d, before)
             if d._shape != edge[3] or d._dtype is not edge[2]:
                 d = settled(d, edge)
-            self.give(edge, d, d._storage is not g._storage or (owned and len(ins) == 1 and kind == "partials"))
+            ours = d._storage is not g._storage or (owned and len(ins) == 1 and kind == "partials")
+            if ours and shared and (rules.shared[i] or (chosen[1] and any(d._storage is get(n)._storage for n in shared & {*chosen[1]}))):
+                ours = False  # other rules go on from it
+            self.give(edge, d, ours)
 
 
 def _nothing_of_nothing(d: Array, g: Array) -> Array:
