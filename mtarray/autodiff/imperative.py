@@ -78,6 +78,8 @@ def gradient(x: Array) -> Array | None:
 def set_gradient(x: Array, g: Any) -> None:
     leaf = _leaf(x)
     if leaf is None:
+        if g is None:
+            return  # there is none
         raise RuntimeError("grad: this array collects no gradient; set x.requires_grad = True first")
     if g is None:
         leaf.grad = None

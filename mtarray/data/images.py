@@ -124,7 +124,10 @@ class ImageFolder:
         path = self.paths[index]
         try:
             with self._image.open(path) as opened:
-                image = opened.convert(self.mode)
+                if opened.mode.startswith("I;16"):  # convert would cut off what is above 255
+                    image = self._image.fromarray((np.asarray(opened) / 257 + 0.5).astype(np.uint8)).convert(self.mode)
+                else:
+                    image = opened.convert(self.mode)
         except Exception as error:
             raise ValueError(f"{path}: this image cannot be read ({error})") from error
         if self.size is not None:

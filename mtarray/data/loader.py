@@ -19,7 +19,7 @@ from .datasets import ArrayDataset, is_columns, rebuild
 
 
 def collate(samples: list[Any]) -> Any:
-    """One batch of a list of samples: arrays are stacked, numbers become an array, and containers are walked.
+    """One batch of a list of samples: arrays (of other libraries too) are stacked, numbers become an array, and containers are walked.
 
     Texts (and bytes) stay lists. Tuples, named tuples, lists and dicts of all samples must be alike. ValueError where shapes differ,
     TypeError for what has no batch.
@@ -33,7 +33,7 @@ def collate(samples: list[Any]) -> Any:
 
 def _collate(samples: list[Any], path: str) -> Any:
     first = samples[0]
-    if isinstance(first, (Array, np.ndarray, np.generic)):
+    if isinstance(first, (Array, np.ndarray, np.generic)) or hasattr(first, "__dlpack__"):
         arrays = [xp.asarray(s) for s in samples]
         for i, a in enumerate(arrays):
             if a.shape != arrays[0].shape:
@@ -48,13 +48,15 @@ def _collate(samples: list[Any], path: str) -> Any:
         return xp.asarray(samples)
     if isinstance(first, dict):
         for i, s in enumerate(samples):
-            if s.keys() != first.keys():
-                raise ValueError(f"collate: the first sample{path} has the keys {list(first)}, number {i} of the batch {list(s)}")
+            if not isinstance(s, dict) or s.keys() != first.keys():
+                told: Any = list(s) if isinstance(s, dict) else f"is of type {type(s).__name__}"
+                raise ValueError(f"collate: the first sample{path} has the keys {list(first)}, number {i} of the batch {told}")
         return rebuild(first, [_collate([s[k] for s in samples], f"{path}[{k!r}]") for k in first])
     if isinstance(first, (tuple, list)):
         for i, s in enumerate(samples):
-            if len(s) != len(first):
-                raise ValueError(f"collate: the first sample{path} has {len(first)} items, number {i} of the batch {len(s)}")
+            if not isinstance(s, (tuple, list)) or len(s) != len(first):
+                told = len(s) if isinstance(s, (tuple, list)) else f"is of type {type(s).__name__}"
+                raise ValueError(f"collate: the first sample{path} has {len(first)} items, number {i} of the batch {told}")
         return rebuild(first, [_collate(list(column), f"{path}[{i}]") for i, column in enumerate(zip(*samples))])
     raise TypeError(f"collate: no batch can be made of samples{path} of type {type(first).__name__}; give DataLoader a collate_fn")
 

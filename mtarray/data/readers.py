@@ -206,6 +206,8 @@ def read_idx(file: File) -> Array:
     shape = tuple([int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(ndim)])
     dtype = np.dtype(_IDX[content[2]])
     expected = math.prod(shape) * dtype.itemsize
+    if ndim > 32:
+        raise ValueError(f"{path}: the header says {ndim} dimensions, which no array has")
     if len(content) - start != expected:
         raise ValueError(
             f"{path}: the header says shape {shape} of {dtype.newbyteorder('=')}, {expected} bytes; {len(content) - start} follow it"

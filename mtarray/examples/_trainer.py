@@ -271,6 +271,17 @@ def duration(seconds: float) -> str:
 # ---------------------------------------------------------------------------------------------------------------- options
 
 
+class Finite(click.FloatRange):
+    """A range of floats without infinity and nan, which click takes for inside."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        x = super().convert(value, param, ctx)
+        if not math.isfinite(x):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return x
+
+
 def trainer(
     *, epochs: int | None, batch_size: int | None, rate: float | None, plot: str | None = None, fixed: tuple[str, ...] = ()
 ) -> Callable[[Callable[..., None]], click.Command]:
@@ -289,7 +300,7 @@ def trainer(
         @click.option("--device", default="cpu", help="Where it is trained.")
         @click.option("--epochs", type=click.IntRange(1), default=epochs, help="How often it goes through the data.")
         @click.option("--batch-size", type=click.IntRange(1), default=batch_size, help="Samples in a step.")
-        @click.option("--rate", type=click.FloatRange(0, min_open=True), default=rate, help="Learning rate.")
+        @click.option("--rate", type=Finite(0, min_open=True), default=rate, help="Learning rate.")
         @click.option("--seed", type=click.IntRange(0), default=0, help="Weights, order and split follow from it.")
         @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Written after every epoch.")
         @click.option("--resume", type=click.Path(exists=True, path_type=Path), help="Go on from this checkpoint, and write it again.")

@@ -21,7 +21,7 @@ import mtarray as xp
 from mtarray import Array, autodiff, nn
 
 from .._cli.group import require
-from ._trainer import Measures, Run, Task, trainer
+from ._trainer import Finite, Measures, Run, Task, trainer
 
 
 class Sine(nn.Module):
@@ -65,10 +65,10 @@ def exact(start: float, t: Array) -> Array:
 
 
 @trainer(epochs=1500, batch_size=64, rate=0.005, fixed=("epochs",))
-@click.option("--angle", type=click.FloatRange(-3.0, 3.0), default=2.0, help="Where the pendulum is let go, in radians from below.")
-@click.option("--until", type=click.FloatRange(0, min_open=True), default=8.0, help="The last moment, in units of sqrt(length / g).")
+@click.option("--angle", type=Finite(-3.0, 3.0), default=2.0, help="Where the pendulum is let go, in radians from below.")
+@click.option("--until", type=Finite(0, min_open=True), default=8.0, help="The last moment, in units of sqrt(length / g).")
 @click.option("--hidden", type=click.IntRange(1), default=32, help="Width of the two hidden layers.")
-@click.option("--bound", type=click.FloatRange(0, min_open=True), default=0.005, help="The largest error that is allowed, in radians.")
+@click.option("--bound", type=Finite(0, min_open=True), default=0.005, help="The largest error that is allowed, in radians.")
 def main(run: Run, angle: float, until: float, hidden: int, bound: float) -> None:
     """A pendulum's motion from its equation: second derivatives through the network."""
     require("examples", "scipy")

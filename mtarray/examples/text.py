@@ -20,7 +20,7 @@ import mtarray as xp
 from mtarray import Array, nn
 
 from .._cli.group import refuse, refusing
-from ._trainer import Measures, Run, Task, trainer
+from ._trainer import Finite, Measures, Run, Task, trainer
 
 PROMPT = 16  # characters of the text it has not seen, which it goes on from
 
@@ -92,7 +92,7 @@ def own_text() -> str:
 @click.option("--heads", type=click.IntRange(1), default=4, help="Heads of attention; they share the width.")
 @click.option("--layers", type=click.IntRange(1), default=2, help="Transformer blocks.")
 @click.option("--sample", "length", type=click.IntRange(0), default=200, help="Characters that it writes at the end, three times.")
-@click.option("--temperature", type=click.FloatRange(0, min_open=True), default=0.7, help="Of what it writes: lower is surer.")
+@click.option("--temperature", type=Finite(0, min_open=True), default=0.7, help="Of what it writes: lower is surer.")
 def main(run: Run, file: Path | None, context: int, width: int, heads: int, layers: int, length: int, temperature: float) -> None:
     """A transformer that writes text character by character."""
     if width % heads:

@@ -5,9 +5,11 @@ A file is complete or not there at all: it is written beside its place, brought 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
+import shutil
 import socket
 import threading
 import warnings
@@ -117,6 +119,13 @@ def _read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
 def _write(path: Path, content: bytes) -> None:
     """Put a file into its place all at once: a reader, and whoever comes after a crash, finds the old one or the new one."""
     path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():  # a device or a pipe: it is written to, never replaced
+        path.write_bytes(content)
+        return
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder stands where the file should be written", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no folder to write into", str(path.parent))
     host = "".join(c for c in socket.gethostname() if c.isalnum())
     _sweep(path, host)
     part = path.with_name(f".{path.name}.{host}-{os.getpid()}-{threading.get_ident()}.part")
@@ -125,6 +134,8 @@ def _write(path: Path, content: bytes) -> None:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
+        if path.exists():
+            shutil.copymode(path, part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -231,7 +242,7 @@ def load_checkpoint(
         parts = {name: told.get(name) for name in ("optimizer", "scheduler", "loader")}
         result = Checkpoint(int(told["epoch"]), told["extra"])
         generator = told["random"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: its description is damaged ({error!r})") from None
     given = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
     for name, part in parts.items():

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from .. import Array, asarray, autodiff, float32, zeros
+from .. import Array, asarray, autodiff, float32, zeros, zeros_like
 from ..autodiff import trees
 from ..random import Generator
 from ._summary import Summary, shapes, summarise
@@ -276,10 +276,13 @@ class Module:
             x.requires_grad = requires_grad
         return self
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or set those that there are to zero."""
         for x in self.parameters():
-            x.zero_grad()
+            if set_to_none:
+                x.zero_grad()
+            elif x.grad is not None:
+                x.grad = zeros_like(x)
 
     def to(self, *args: Any, device: Any = None, dtype: Any = None) -> Self:
         """Move parameters and buffers to a device, floating ones to a floating dtype: `to("cpu")`, `to(xp.float64)`, `to(device, dtype)`.
@@ -359,6 +362,8 @@ class Module:
         instead of writing, which keeps the values' dtypes. RuntimeError lists every name that is missing or unexpected and every shape that
         does not fit; nothing is loaded then. Returns what `strict=False` passed over.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict: the values must be a dict by name, not {type(state_dict).__name__}")
         own = dict(_state(self, ""))
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
@@ -534,6 +539,8 @@ def _value(x: Any) -> Array:
         return x
     if hasattr(x, "detach") and hasattr(x, "cpu"):  # a tensor of PyTorch, which may require a gradient
         x = x.detach().cpu()
+        if str(x.dtype) in ("torch.float16", "torch.bfloat16"):  # what arrays have not
+            x = x.float()
     return asarray(x)
 
 

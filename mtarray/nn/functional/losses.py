@@ -234,7 +234,7 @@ class _Classes:
         low, high = (int(_min(t)), int(_max(t))) if t.size else (0, -1)
         self.weights: Array | None = None
         if low < 0 or high >= classes or 0 <= ignore < classes:
-            t = where(ignored, -1, t)
+            t = where(ignored, -1, t.astype("int64"))  # of unsigned integers too
             if t.size and (int(_min(t)) < -1 or int(_max(t)) >= classes or bool(((t < 0) & ~ignored).any())):
                 wrong = low if low < 0 and low != ignore else high
                 raise IndexError(f"{where_}: target {wrong} is no class of 0 ... {classes - 1}, nor ignore_index={ignore}")

@@ -212,7 +212,7 @@ class OneCycleLR(LRScheduler):
     max_lr: one for all groups, or one for each. total_steps, or epochs and steps_per_epoch: how long. pct_start: the part that goes up.
     anneal_strategy: "cos" or "linear". cycle_momentum: the momentum (of Adam, the first beta) goes from max_momentum to base_momentum and
     back. div_factor: max_lr by the rate of the beginning; final_div_factor: that by the rate of the end. three_phase: go down to the rate
-    of the beginning first, as long as up. ValueError from `step` beyond the end.
+    of the beginning first, as long as up. `step` after each batch: after the last the rate stays; once more is a ValueError.
     """
 
     def __init__(
@@ -266,13 +266,13 @@ class OneCycleLR(LRScheduler):
         start = 0.0
         for i, (end, a, b) in enumerate(phases):
             if epoch <= end or i == len(phases) - 1:
-                part = (epoch - start) / (end - start) if end != start else 1.0
+                part = min((epoch - start) / (end - start), 1.0) if end != start else 1.0
                 return b + (a - b) * (1 + math.cos(math.pi * part)) / 2 if self.anneal_strategy == "cos" else a + (b - a) * part
             start = end
         raise AssertionError
 
     def rate(self, base: float, epoch: int) -> float:
-        if epoch >= self.total_steps:
+        if epoch > self.total_steps:
             raise ValueError(f"OneCycleLR: step {epoch} of a cycle of {self.total_steps} steps")
         return self._between(epoch, base, base * self.div_factor, base / self.final_div_factor)
 

@@ -138,7 +138,20 @@ class Optimizer:
             state = self._state[id(p)] = {"step": 0, **{name: xp.zeros(p.shape, dtype=p.dtype) for name in names}}
         return state
 
-    # ------------------------------------------------------------------ saved and loaded
+    # ------------------------------------------------------------------ saved, loaded, copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        # State goes by identity, which copies and pickles have not: by place instead.
+        places = {id(p): i for i, p in enumerate(self._parameters())}
+        return {**self.__dict__, "_state": {places[i]: s for i, s in self._state.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        params = list(self._parameters())
+        self._state = {id(params[i]): s for i, s in state["_state"].items()}
+
+    def _parameters(self) -> Iterator[Array]:
+        return (p for group in self.param_groups for p in group["params"])
 
     def state_dict(self) -> dict[str, Any]:
         """{"state": {number of a parameter: its state}, "param_groups": [options with the numbers of its parameters]}, as PyTorch has it.
