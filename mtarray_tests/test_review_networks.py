@@ -176,3 +176,14 @@ def test_rates_that_are_no_rates(rate):
     assert found.exit_code == 2
     assert len(found.output.strip().splitlines()) == 1
     assert "--rate" in found.output
+
+
+def test_text_that_is_none_names_the_file(tmp_path):
+    click = pytest.importorskip("click.testing")
+    from mtarray.examples.text import main
+
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"\x89PNG" * 1000)
+    found = click.CliRunner().invoke(main, ["--text", str(path)])
+    assert found.exit_code == 2
+    assert "picture.png: this is not text in UTF-8 (invalid start byte at byte 0)" in found.output

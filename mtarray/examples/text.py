@@ -98,8 +98,11 @@ def main(run: Run, file: Path | None, context: int, width: int, heads: int, laye
     if width % heads:
         refuse(f"--width {width} must be a multiple of --heads {heads}, which share it")
     name = "the documentation of mtarray" if file is None else str(file)
-    with refusing(OSError, UnicodeDecodeError):
-        text = own_text() if file is None else file.read_text(encoding="utf-8")
+    with refusing(OSError):
+        try:
+            text = own_text() if file is None else file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            refuse(f"{file}: this is not text in UTF-8 ({error.reason} at byte {error.start})")
     characters = sorted(set(text))
     places = {c: i for i, c in enumerate(characters)}
     numbers = xp.asarray([places[c] for c in text], dtype=xp.int64)
