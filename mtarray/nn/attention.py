@@ -179,7 +179,7 @@ class MultiheadAttention(Module):
                 for x, extra in ((k, self.bias_k), (v, self.bias_v))
             )
         if self.add_zero_attn:
-            nothing = zeros((batch, heads, 1, width), dtype=k.dtype)
+            nothing = zeros((batch, heads, 1, width), dtype=k.dtype, device=k.device)
             k, v = concat([k, nothing], axis=2), concat([v, nothing], axis=2)
         keys = k.shape[2]
         mask = self._mask(attn_mask, key_padding_mask, is_causal, (batch, queries, known, keys), q)
@@ -253,7 +253,7 @@ class MultiheadAttention(Module):
         if causal and known < queries:
             raise ValueError(f"{where_}: is_causal needs at least as many keys as queries; there are {known} and {queries}")
         if causal and (queries > 1 or masks or keys > known):
-            masks.append(~causal_mask(queries, known))
+            masks.append(~causal_mask(queries, known, like.device))
         if not masks:
             return None
         if all(isdtype(m.dtype, "bool") for m in masks):

@@ -71,7 +71,7 @@ def eye_(x: Array) -> Array:
     """The identity as far as it fits a matrix of any shape. ValueError for other than 2 dimensions."""
     if x.ndim != 2:
         raise ValueError(f"eye_: needs 2 dimensions, the array has shape {x.shape}")
-    return _write(x, xp.eye(*x.shape, dtype=x.dtype))
+    return _write(x, xp.eye(*x.shape, dtype=x.dtype, device=x.device))
 
 
 def dirac_(x: Array, groups: int = 1) -> Array:
@@ -80,7 +80,7 @@ def dirac_(x: Array, groups: int = 1) -> Array:
         raise ValueError(f"dirac_: needs the weight of a convolution, of 3 to 5 dimensions; the array has shape {x.shape}")
     if groups < 1 or x.shape[0] % groups:
         raise ValueError(f"dirac_: {x.shape[0]} output channels do not divide into groups={groups}")
-    out = xp.zeros(x.shape, dtype=x.dtype)
+    out = xp.zeros(x.shape, dtype=x.dtype, device=x.device)
     each = x.shape[0] // groups
     centre = tuple([n // 2 for n in x.shape[2:]])
     for g in range(groups):

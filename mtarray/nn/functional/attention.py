@@ -69,7 +69,7 @@ def scaled_dot_product_attention(
     queries, keys = query.shape[-2], key.shape[-2]
     mask = None
     if is_causal:
-        mask = arange(keys)[None, :] <= arange(queries)[:, None]
+        mask = arange(keys, device=query.device)[None, :] <= arange(queries, device=query.device)[:, None]
     elif attn_mask is not None:
         mask = asarray(attn_mask)
         if mask.ndim < 2 or any(n not in (1, m) for n, m in zip(mask.shape[-2:], (queries, keys))):

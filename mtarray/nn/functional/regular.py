@@ -105,7 +105,7 @@ def one_hot(input: Any, num_classes: int = -1) -> Array:
     classes = high + 1 if num_classes == -1 else num_classes
     if low < 0 or high >= classes or classes < 1:
         raise ValueError(f"one_hot: integers from {low} to {high} are no classes of num_classes={num_classes}")
-    return (places[..., None] == arange(classes)).astype("int64")
+    return (places[..., None] == arange(classes, device=places.device)).astype("int64")
 
 
 def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Array:

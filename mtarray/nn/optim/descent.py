@@ -63,7 +63,7 @@ class SGD(Optimizer):
         for p, g in pairs:
             state = self._state.get(id(p))
             if state is None or "momentum_buffer" not in state:
-                state = self._state[id(p)] = {"momentum_buffer": xp.zeros(p.shape, dtype=p.dtype)}
+                state = self._state[id(p)] = {"momentum_buffer": xp.zeros(p.shape, dtype=p.dtype, device=p.device)}
                 keep, rest = 0.0, 1.0
             else:
                 keep, rest = momentum, 1.0 - group["dampening"]
@@ -161,7 +161,7 @@ class Adagrad(Optimizer):
         for p, g in pairs:
             state = self._state.get(id(p))
             if state is None:
-                first = xp.full(p.shape, group["initial_accumulator_value"], dtype=p.dtype)
+                first = xp.full(p.shape, group["initial_accumulator_value"], dtype=p.dtype, device=p.device)
                 state = self._state[id(p)] = {"step": 0, "sum": first}
             state["step"] += 1
             rate = group["lr"] / (1.0 + (state["step"] - 1) * group["lr_decay"])

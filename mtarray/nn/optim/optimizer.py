@@ -135,7 +135,7 @@ class Optimizer:
         """The state of a parameter; at first with a step of 0 and zeros of its shape under each name."""
         state = self._state.get(id(p))
         if state is None:
-            state = self._state[id(p)] = {"step": 0, **{name: xp.zeros(p.shape, dtype=p.dtype) for name in names}}
+            state = self._state[id(p)] = {"step": 0, **{name: xp.zeros(p.shape, dtype=p.dtype, device=p.device) for name in names}}
         return state
 
     # ------------------------------------------------------------------ saved, loaded, copied
@@ -203,7 +203,7 @@ class Optimizer:
             elif value is not None:
                 if hasattr(value, "detach") and hasattr(value, "cpu"):  # a tensor of PyTorch
                     value = value.detach().cpu()
-                array = xp.asarray(value, dtype=p.dtype, copy=True)
+                array = xp.asarray(value, dtype=p.dtype, device=p.device, copy=True)
                 if array.shape != p.shape:
                     raise ValueError(f"{self._name}: {name} of parameter {number} has shape {array.shape}, the parameter {p.shape}")
                 state[name] = array
