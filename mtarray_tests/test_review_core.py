@@ -493,3 +493,15 @@ def test_positions_are_checked_where_there_is_nothing_to_select(axis: int) -> No
     with pytest.raises(IndexError, match=f"axis {axis}"):
         x[(slice(None),) * axis + (index,)]
     assert xp.take(x, xp.asarray([1]), axis=axis).size == 0
+
+
+def test_softmax_of_no_elements():
+    for f in (xp.special.softmax, xp.special.log_softmax):
+        for axis in (None, 0, -1, (0, 1)):
+            x = xp.ones((3, 0), dtype=xp.float32)
+            assert f(x, axis=axis).shape == (3, 0)
+            assert f(x, axis=axis).dtype == xp.float32
+            assert xp.grad(lambda x, f=f, axis=axis: xp.sum(f(x, axis=axis)))(x).shape == (3, 0)
+        with pytest.raises(IndexError, match="axis=2"):
+            f(xp.ones((3, 0)), axis=2)
+    assert xp.special.logsumexp(xp.ones((2, 0)), axis=1, b=xp.ones(())).tolist() == [-xp.inf] * 2

@@ -98,7 +98,10 @@ def _by_rows(op: Any, x: Array, axis: Axis) -> Array | None:
     """The op along `axis`, brought to the end where it is not there; None where the composition serves."""
     shape = x._shape
     ndim = len(shape)
-    if x._dtype.kind != "f" or not shape or 0 in shape:
+    if 0 in shape:
+        axes_of(axis, ndim)  # which refuses those that are none
+        return x.copy()
+    if x._dtype.kind != "f" or not shape:
         return None
     if axis == -1 or axis == ndim - 1:
         n, order = shape[-1], None
@@ -181,7 +184,7 @@ def logsumexp(a: Any, axis: Axis = None, b: Any = None, keepdims: bool = False, 
     if b is not None:
         a, b = broadcast_arrays(a, _floating(b, "logsumexp"))
         a = where(b == 0, -inf, a)
-    if a.size == 0 and b is None:
+    if a.size == 0:
         shape = _sum(a, axis=axis, keepdims=keepdims)
         out = log(shape)
         return (out, shape) if return_sign else out
