@@ -187,3 +187,19 @@ def test_text_that_is_none_names_the_file(tmp_path):
     found = click.CliRunner().invoke(main, ["--text", str(path)])
     assert found.exit_code == 2
     assert "picture.png: this is not text in UTF-8 (invalid start byte at byte 0)" in found.output
+
+
+def test_frozen_parameters_stay_in_the_functional_style_too():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    model[0].requires_grad_(False)
+    frozen = model[0].weight.tolist()
+    learnt = model[1].weight.detach().tolist()
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    x = xp.ones((4, 2), dtype=xp.float32)
+    _, grads = autodiff.value_and_grad(lambda m: xp.sum(m(x) ** 2))(model)
+    optimizer.step(grads=grads)
+    assert model[0].weight.tolist() == frozen
+    assert model[1].weight.detach().tolist() != learnt
+    w = xp.asarray([1.0])  # an array that is no parameter of a module is learnt as it is
+    nn.optim.SGD([w], lr=0.5).step(grads=[xp.asarray([1.0])])
+    assert w.tolist() == [0.5]

@@ -19,7 +19,7 @@ def Parameter(data: Any, requires_grad: bool = True, *, dtype: Any = None, devic
     """A copy of `data` as an array that a `Module` registers as its parameter when it is assigned to an attribute.
 
     data: an array of any library, or numbers in nested sequences, which become float32. dtype: float32 or float64 (complex64 and complex128
-    too), by default that of an array. requires_grad: whether `backward` collects its gradient; False for one that stays as it is.
+    too), by default that of an array. requires_grad: whether it is learnt: `backward` collects its gradient, optimisers change it.
     TypeError for integers.
 
     >>> from mtarray import nn
@@ -50,6 +50,11 @@ def declare(x: Array, requires_grad: bool = True) -> Array:
 
 def is_declared(x: Array) -> bool:
     return _declared.get(id(x)) is x
+
+
+def is_frozen(x: Array) -> bool:
+    """Whether a parameter of a module is not to be learnt. (Other arrays, which never required a gradient, are.)"""
+    return is_declared(x) and not x.requires_grad
 
 
 def floating(dtype: Any, where: str) -> np.dtype[Any]:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import mtarray as xp
 from mtarray import Array, autodiff
 
+from ..parameter import is_frozen
+
 State = dict[str, Any]
 
 
@@ -91,7 +93,7 @@ class Optimizer:
 
         closure: computes the loss anew and its gradients; its result is returned. grads: gradients to use instead of `p.grad`: a module, or
         nested containers, whose arrays are in the order of the parameters (what `value_and_grad` gives for the model); None where there is
-        none.
+        none. Parameters of modules with requires_grad False stay as they are.
 
         >>> import mtarray as xp
         >>> from mtarray import autodiff, nn
@@ -104,7 +106,10 @@ class Optimizer:
         given = None if grads is None else self._given(grads)
         with autodiff.no_grad():
             for group in self.param_groups:
-                pairs = [(p, g) for p in group["params"] if (g := p.grad if given is None else next(given)) is not None]
+                if given is None:
+                    pairs = [(p, g) for p in group["params"] if (g := p.grad) is not None]
+                else:
+                    pairs = [(p, g) for p in group["params"] if (g := next(given)) is not None and not is_frozen(p)]
                 if group.get("maximize"):
                     pairs = [(p, -g) for p, g in pairs]
                 self._update(group, pairs)
