@@ -244,6 +244,9 @@ ELSEWHERE = (
     "mtarray.special",
     "mtarray.random",
     "mtarray.convolution",
+    "mtarray.nn",  # of whose ops the updates of optimisers have no derivative: they run in no_grad
+    "mtarray.normalization",
+    "mtarray.recurrence",
 )  # sections with tables of their own
 
 
