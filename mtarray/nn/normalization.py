@@ -135,7 +135,7 @@ class LayerNorm(Module):
 
     >>> import mtarray as xp
     >>> from mtarray import nn
-    >>> nn.LayerNorm(2, eps=0.0, dtype=xp.float64)(xp.asarray([[1.0, 3.0]])).tolist()
+    >>> nn.LayerNorm(2, eps=0.0, dtype=xp.float64)(xp.asarray([[1.0, 3.0]])).detach().tolist()
     [[-1.0, 1.0]]
     """
 
@@ -179,7 +179,7 @@ class RMSNorm(Module):
 
     >>> import mtarray as xp
     >>> from mtarray import nn
-    >>> nn.RMSNorm(2, eps=0.0, dtype=xp.float64)(xp.asarray([[3.0, 3.0]])).tolist()
+    >>> nn.RMSNorm(2, eps=0.0, dtype=xp.float64)(xp.asarray([[3.0, 3.0]])).detach().tolist()
     [[1.0, 1.0]]
     """
 
@@ -221,7 +221,7 @@ class GroupNorm(Module):
 
     >>> import mtarray as xp
     >>> from mtarray import nn
-    >>> nn.GroupNorm(2, 4, eps=0.0, dtype=xp.float64)(xp.asarray([[1.0, 3.0, 0.0, 10.0]])).tolist()
+    >>> nn.GroupNorm(2, 4, eps=0.0, dtype=xp.float64)(xp.asarray([[1.0, 3.0, 0.0, 10.0]])).detach().tolist()
     [[-1.0, 1.0, -1.0, 1.0]]
     """
 
