@@ -116,7 +116,7 @@ def _general(op: Any, plan: Any, xs: list[Any]) -> Any:
     launch = plan.launches.get(layout)
     if launch is None:
         launch = _chosen(op, plan, layout, xs)
-        if launch.__class__ is not str and layout == layout[:1] * len(xs) and all(x._whole >= 0 for x in xs):
+        if launch.__class__ is not str and layout[0] is not None and layout == layout[:1] * len(xs) and all(x._whole >= 0 for x in xs):
             plan.launches[xs[0]._shape] = launch  # for the doors, which look up whole arrays of one shape themselves
     fits = True
     if None in layout:

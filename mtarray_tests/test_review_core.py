@@ -505,3 +505,14 @@ def test_softmax_of_no_elements():
         with pytest.raises(IndexError, match="axis=2"):
             f(xp.ones((3, 0)), axis=2)
     assert xp.special.logsumexp(xp.ones((2, 0)), axis=1, b=xp.ones(())).tolist() == [-xp.inf] * 2
+
+
+def test_an_op_without_a_twin_takes_numbers_alone() -> None:
+    @xp.elementwise
+    def shifted_square(x, y):
+        return x * x + y
+
+    for _ in range(2):  # the launch as it is chosen, and as it is remembered
+        for args, dtype in (((2.0, 1.0), xp.float64), ((2, 1), xp.float64), ((2, 1.0), xp.float64)):
+            result = shifted_square(*args)
+            assert (result.shape, result.dtype, float(result)) == ((), dtype, 5.0)
