@@ -96,6 +96,9 @@ def test_files_refuse(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'a' has dtype F8_E4M3, which mtarray does not have"):
         nn.load(path)
     kept = path.read_bytes()
+    for state in (nn.Linear(2, 1), {"b": xp.ones(1)}):
+        with pytest.raises(TypeError, match="the file comes first"):
+            nn.save(state, tmp_path / "swapped")  # type: ignore[arg-type]  # PyTorch's order
     with pytest.raises(TypeError, match="'b' is no array but 1"):
         nn.save(path, {"b": 1})
     with pytest.raises(TypeError, match="complex128"):

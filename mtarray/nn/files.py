@@ -59,6 +59,8 @@ def save(file: File, state: Module | Mapping[str, Any], metadata: Mapping[str, s
     >>> bool((other.weight == model.weight).all())
     True
     """
+    if isinstance(file, Module | Mapping):
+        raise TypeError("save: the file comes first: save(file, state)")
     _write(Path(file), _serialized(state.state_dict() if isinstance(state, Module) else state, metadata))
 
 
