@@ -122,6 +122,13 @@ def test_every_public_name_has_an_entry(site: Path) -> None:
 
 
 @needs_mkdocs
+def test_examples_of_the_reference_are_code(site: Path) -> None:
+    """No session of a docstring, a module's included, is read as quotations."""
+    for page in (site / "reference").rglob("*.html"):
+        assert "<blockquote>" not in page.read_text(encoding="utf-8"), page
+
+
+@needs_mkdocs
 def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
     """Scripts, styles, images and fonts come from the site itself."""
     for page in site.rglob("*.html"):

@@ -16,7 +16,10 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from docstrings import markdown
 
 import mtarray
 
@@ -109,10 +112,18 @@ def _facts(value: Any) -> str:
     return " · ".join(facts) + "\n"
 
 
-def _entry(value: Any) -> str:
+def _entry(value: Any, entries: set[str]) -> str:
     members = ""
     if inspect.isclass(described := _described(value)):
-        public = [name for name in dir(described) if not name.startswith("_") and getattr(getattr(described, name), "__doc__", None)]
+        # What a base with an entry of its own declares stands there alone, not once more in each of its classes.
+        bases = [base for base in described.__mro__[1:] if _identifier(base) in entries]
+        public = [
+            name
+            for name in dir(described)
+            if not name.startswith("_")
+            and getattr(getattr(described, name), "__doc__", None)
+            and not any(vars(base).get(name) is inspect.getattr_static(described, name) for base in bases)
+        ]
         members = f"    options:\n      members: {public or False}\n      inherited_members: true\n"
     return f"::: {_identifier(value)}\n{members}\n{_facts(value)}\n"
 
@@ -131,12 +142,13 @@ def _pages() -> dict[str, tuple[str, str]]:
                 members.setdefault(prefix or _page_of(value), {}).setdefault(name, value)
     order = [page for page in TITLES if page in members] + sorted(set(members) - set(TITLES))
     pages = {}
+    entries = {_identifier(value) for names in members.values() for value in names.values()}
     described: set[str] = set()  # a name that stands in two namespaces has one entry, and a line in each table
     for page in order:
         title = TITLES.get(page, page.replace("_", " ").capitalize())
         names = members[page]
         declaring = sys.modules.get(f"mtarray.{page}", sys.modules.get(f"mtarray._{page}"))
-        text = [f"# {title}\n", inspect.cleandoc(getattr(declaring, "__doc__", None) or "") + "\n"]
+        text = [f"# {title}\n", markdown(inspect.cleandoc(getattr(declaring, "__doc__", None) or "")) + "\n"]
         text += ["| name | |", "|---|---|"]
         for name, value in names.items():
             text.append(f"| [`{name}`][{_identifier(value)}] | {_first_sentence(_described(value).__doc__)} |")
@@ -144,7 +156,7 @@ def _pages() -> dict[str, tuple[str, str]]:
         for value in names.values():
             if _identifier(value) not in described:
                 described.add(_identifier(value))
-                text.append(_entry(value))
+                text.append(_entry(value, entries))
         pages[page] = (title, "\n".join(text))
     if plain:
         lines = ["# Constants and data types\n", "| name | value |", "|---|---|"]
