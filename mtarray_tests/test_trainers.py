@@ -227,7 +227,7 @@ def test_bad_files(tmp_path: Path, files: dict[str, str]) -> None:
     bad.write_bytes(b"good\tfine\nbad\t\xff\n")
     assert f"{bad}, line 2: this is not text in UTF-8" in refused("sentences", "--train", str(bad))
 
-    assert "'utf-8' codec" in refused("text", "--text", str(bad))
+    assert f"{bad}: this is not text in UTF-8" in refused("text", "--text", str(bad))
     assert "characters are too few" in refused("text", "--text", str(few))
     assert "--width 10 must be a multiple of --heads 4" in refused("text", "--width", "10")
 
