@@ -174,8 +174,10 @@ def _riemann_right(x):
 
 
 def _reflection(x):
-    """log of gamma(1 - x) / (2 pi)^(1 - x), as a pair."""
+    """log of gamma(1 - x) / (2 pi)^(1 - x), as a pair; NaN for x >= 1, where it is not asked for."""
     a = 1.0 - x
+    if not a > 0.0:
+        return math.nan, 0.0
     h, l = lgamma_parts(a) if a < 1e300 else (math.inf, 0.0)
     ph, pl = two_product(a, LOG_TWO_PI)
     h, t = two_sum(h, -ph)
