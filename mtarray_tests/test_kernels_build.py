@@ -43,6 +43,14 @@ print(out.tolist(), stats["compilations"], stats["cache_loads"])
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def known_again():
+    """Kernels that were loaded before these tests are known afterwards: their addresses are in use."""
+    before = dict(build._loaded)
+    yield
+    build._loaded.update(before)
+
+
 _kept = []
 
 
