@@ -1,0 +1,132 @@
+"""The devices: memory, launches and copies, of a GPU through cuda.core or of the simulator in host memory. Copies are counted."""
+
+import bisect
+import threading
+import weakref
+
+import numpy as np
+
+
+class Buffer:
+    """A block of device memory: `ptr`, `nbytes`, the driver it belongs to. Freed, in the order of the stream, with the last reference."""
+
+    __slots__ = ("ptr", "nbytes", "driver", "keeps", "__weakref__")
+
+    def __init__(self, ptr, nbytes, driver, keeps):
+        self.ptr = ptr
+        self.nbytes = nbytes
+        self.driver = driver
+        self.keeps = keeps  # the memory itself
+
+    def copy(self):
+        """A buffer with the same bytes."""
+        return self.part(0, self.nbytes)
+
+    def part(self, low, high):
+        """A buffer with the bytes [low, high) of this one."""
+        out = self.driver.allocate(high - low)
+        self.driver.copy(out.ptr, self.ptr + low, high - low)
+        return out
+
+
+class Driver:
+    """What the GPU and its simulator have in common. `counts`: copies to and from the host, their bytes, launches, allocations, waits."""
+
+    def __init__(self, ordinal):
+        self.ordinal = ordinal
+        self.name = f"cuda:{ordinal}"
+        self.counts = dict(to_device=0, to_host=0, bytes_to_device=0, bytes_to_host=0, launches=0, allocations=0, synchronisations=0)
+        self.forbidden = None  # what raises when a copy between host and device is forbidden
+
+    def upload(self, array):
+        """A buffer with the bytes of an ndarray, in C order."""
+        array = np.ascontiguousarray(array)
+        out = self.allocate(array.nbytes)
+        if array.nbytes:
+            self._counted("to_device", array.nbytes)
+            self._copy_in(out.ptr, array.reshape(-1).view(np.uint8))
+        return out
+
+    def download(self, ptr, nbytes):
+        """The bytes at an address as an ndarray of uint8, once everything launched before has run."""
+        out = np.empty(nbytes, np.uint8)
+        if nbytes:
+            self._counted("to_host", nbytes)
+            self._copy_out(out, ptr)
+        return out
+
+    def _counted(self, way, nbytes):
+        if self.forbidden is not None:
+            self.forbidden(way, nbytes)
+        self.counts[way] += 1
+        self.counts["bytes_" + way] += nbytes
+
+
+class Simulated(Driver):
+    """A device that is played by host memory and the simulator: slow, exact, and it checks every access."""
+
+    simulated = True
+    multiprocessors = 4
+    compute_capability = (9, 0)
+
+    def __init__(self, ordinal):
+        super().__init__(ordinal)
+        self._next = (ordinal + 1) << 44
+        self._starts = []  # of the living buffers, ascending
+        self._memory = {}  # start: bytes
+        self._lock = threading.RLock()
+
+    def allocate(self, nbytes):
+        with self._lock:
+            self.counts["allocations"] += 1
+            ptr = self._next
+            self._next += (nbytes + 255 & ~255) + 256  # what lies between buffers belongs to none
+            memory = np.empty(nbytes, np.uint8)
+            memory.fill(0xAB)
+            self._starts.append(ptr)
+            self._memory[ptr] = memory
+        out = Buffer(ptr, nbytes, self, memory)
+        weakref.finalize(out, self._free, ptr).atexit = False
+        return out
+
+    def _free(self, ptr):
+        with self._lock:
+            del self._memory[ptr]
+            del self._starts[bisect.bisect_left(self._starts, ptr)]
+
+    def at(self, address):
+        """(bytes of the buffer that an address points into, how far into it)."""
+        with self._lock:
+            i = bisect.bisect_right(self._starts, address) - 1
+            start = self._starts[i] if i >= 0 else 0
+            memory = self._memory.get(start)
+        if memory is None or address > start + memory.size:
+            raise IndexError(f"address {address:#x} points into no living buffer of {self.name}")
+        return memory, address - start
+
+    def copy(self, to, source, nbytes):
+        if nbytes:
+            (a, i), (b, j) = self.at(to), self.at(source)
+            a[i : i + nbytes] = b[j : j + nbytes].copy()
+
+    def _copy_in(self, ptr, data):
+        memory, i = self.at(ptr)
+        memory[i : i + data.size] = data
+
+    def _copy_out(self, out, ptr):
+        memory, i = self.at(ptr)
+        out[...] = memory[i : i + out.size]
+
+    def synchronise(self):
+        self.counts["synchronisations"] += 1
+
+    def load(self, kernel):
+        from . import simulator
+
+        return simulator.load(kernel)
+
+    def launch(self, code, grid, block, args, shared=0):
+        from . import simulator
+
+        self.counts["launches"] += 1
+        simulator.launch(self, code, grid, block, args, shared)
