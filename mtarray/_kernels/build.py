@@ -282,6 +282,24 @@ def _write(path, data):
         raise
 
 
+def sealed(magic, data):
+    """Bytes with what they are and a checksum before them."""
+    return magic + hashlib.sha256(data).digest() + data
+
+
+def unsealed(magic, path):
+    """The bytes that were sealed into a file; None where there is no such file or it is damaged."""
+    try:
+        with open(path, "rb") as f:
+            data = f.read()
+    except OSError:
+        return None
+    head = len(magic) + 32
+    if data[: len(magic)] != magic or hashlib.sha256(data[head:]).digest() != data[len(magic) : head]:
+        return None
+    return data[head:]
+
+
 def _find(name):
     """Paths under which a file of the cache may be read."""
     folder = cache_dir()
@@ -320,9 +338,9 @@ def _file_of(module):
     return (init, True) if module != _PACKAGE and os.path.isfile(init) else (None, False)
 
 
-def _dependencies(source):
-    """Hash of the files of this package that a generated source imports, transitively."""
-    seen, todo = {}, sorted(_imported(source, ""))
+def _dependencies(source, package=""):
+    """Hash of the files of this package that a source imports, transitively (`package`: where its relative imports start)."""
+    seen, todo = {}, sorted(_imported(source, package))
     while todo:
         module = todo.pop()
         if module in seen:
@@ -373,7 +391,7 @@ def _kernel(name, source, fastmath):
         folder = cache_dir()
         with contextlib.suppress(OSError):  # a full disk costs the next process a compilation, not this one its result
             _sweep(folder)
-            _write(os.path.join(folder, key + ".bin"), _MAGIC + hashlib.sha256(saver.data).digest() + saver.data)
+            _write(os.path.join(folder, key + ".bin"), sealed(_MAGIC, saver.data))
     return function.address, function
 
 
@@ -404,18 +422,13 @@ def _read(path):
     Only the object code is kept. Numba would also restore the environments of the functions in it, which only code that handles Python
     objects uses, and import their modules for that.
     """
-    try:
-        with open(path, "rb") as f:
-            data = f.read()
-    except OSError:
-        return None
-    head = len(_MAGIC) + 32
-    if data[: len(_MAGIC)] != _MAGIC or hashlib.sha256(data[head:]).digest() != data[len(_MAGIC) : head]:
+    data = unsealed(_MAGIC, path)
+    if data is None:
         return None
     context = registry.cpu_target.target_context
     context.refresh()
     try:
-        symbol, object_code = pickle.loads(data[head:])
+        symbol, object_code = pickle.loads(data)
         library = context.codegen().unserialize_library(object_code)
         return library.get_pointer_to_function(symbol), library
     except Exception:  # whatever an unreadable pickle raises, compiling it anew is the answer

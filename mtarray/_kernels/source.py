@@ -109,28 +109,28 @@ class Scalar:
             exec(code, space)
         return space[self._main.name]
 
-    def paste(self, name, dtypes, complete=True):
-        """Source that defines the Numba function `name` for operands of `dtypes` (one per operand).
+    def paste(self, name, dtypes, complete=True, device=False):
+        """Source that defines the Numba function `name` for operands of `dtypes` (one per operand), `device`: one of Numba's CUDA target.
 
         Float and integer literals take the type of the computation, so that float32 stays float32 and uint64 stays uint64.
         `complete=False` takes the fast cores of `scalarlib.RARE` functions, which give NaN outside their range.
         """
         dtypes = tuple(np.dtype(d) for d in dtypes)
-        key = (name, dtypes, complete)
+        key = (name, dtypes, complete, device)
         hit = self._pasted.get(key)
         if hit is None:
             if len(dtypes) != self.nin:
                 raise TypeError(f"{name_of(self.function)} takes {self.nin} operands, got {len(dtypes)} dtypes")
-            hit = self._pasted[key] = self._render(name, dtypes, complete)
+            hit = self._pasted[key] = self._render(name, dtypes, complete, device)
         return hit
 
-    def _render(self, name, dtypes, complete):
+    def _render(self, name, dtypes, complete, device):
         divides = any(isinstance(n, tuple(_OPERATORS)) for u in self._units for n in ast.walk(u.node))
         math = library(self.math) if self.names_used or divides else None
         operators = _OPERATORS if divides and library(f"{self.math}.operators") else {}
         rare = self.rare if complete else frozenset()
         literal = literal_dtype(dtypes)
-        lines = ["import math as _pymath", "import numpy as np", "from numba import njit as _njit"]
+        lines = ["import math as _pymath", "import numpy as np", f"from numba import {'cuda as _cuda' if device else 'njit as _njit'}"]
         if any(hasattr(math, n) for n in self.names_used):
             lines.append(f"from {self.math.rpartition('.')[0]} import {self.math.rpartition('.')[2]} as math")
         if rare:
@@ -148,7 +148,8 @@ class Scalar:
             # Nobody calls them from Python. A helper whose loop ends by its data vectorises nowhere, so inlining it only costs compilation.
             inline = unit is self._main or not any(isinstance(n, (ast.While, ast.Break)) for n in ast.walk(node))
             options = f"forceinline={inline}, error_model='numpy', no_cpython_wrapper=True, no_cfunc_wrapper=True"
-            lines += ["", "", f"@_njit({options})", ast.unparse(ast.fix_missing_locations(node))]
+            jit = f"_cuda.jit(device=True, forceinline={inline})" if device else f"_njit({options})"
+            lines += ["", "", f"@{jit}", ast.unparse(ast.fix_missing_locations(node))]
         return "\n".join(lines) + "\n"
 
 

@@ -22,7 +22,14 @@ A kernel is written once, as a factory: a Python function `factory(target, *para
     target.function(scalar, dtypes)      a `source.Scalar` as a function of one thread, for operands of these dtypes
     target.device(function)              a plain Python function as one that kernels may call
     target.define(name, text, space)     a kernel (or helper) from generated text
-Whatever decides the code must be among the parameters (dtypes, numbers, strings, Scalars, tuples of them), which name it in the cache.
+Whatever decides the code must be among the parameters (dtypes, numbers, strings, Scalars, tuples of them), which name it in the cache,
+or be part of the source of the factory's module and of what that imports of this package.
+
+The compiler never makes one fused operation of a product and a sum, so that results are those of the simulator: `cuda.fma(a, b, c)` asks
+for one. A cast must stand wherever Numba's promotion would widen: `T(x + T(1))`, small integers compute in 64 bits.
+
+A module with kernels has a function `every()` that yields the Kernels of all its factories, parameters and signatures that the engine can
+launch (for families without an end, those that the registry of ops needs): `python -m mtarray_tests.cuda_compile` compiles them all.
 
 signature: the types of the arguments, a `*` before those of addresses: "*f4 *b1 i8". Addresses and i8 are passed as Python ints.
 """
