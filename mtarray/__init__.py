@@ -35,7 +35,7 @@ from . import _numpy_protocol as _numpy_protocol
 from . import _selection as _selection
 from ._array import Array
 from ._config import config, strict
-from ._devices import Device
+from ._devices import Device, set_default_device
 from ._files import load, save
 from .creation import (
     arange,
@@ -393,6 +393,7 @@ newaxis = None
 if _typing.TYPE_CHECKING:
     from . import autodiff as autodiff
     from . import convolution as convolution
+    from . import cuda as cuda
     from . import data as data
     from . import nn as nn
     from . import normalization as normalization
@@ -404,7 +405,7 @@ else:
 
     def __getattr__(name):
         # Imported when first asked for: together they would be a fifth of the import's time.
-        if name in ("autodiff", "convolution", "data", "nn", "normalization", "recurrence", "special"):
+        if name in ("autodiff", "convolution", "cuda", "data", "nn", "normalization", "recurrence", "special"):
             return _importlib.import_module(f"mtarray.{name}")
         if name in ("grad", "value_and_grad"):
             return getattr(_importlib.import_module("mtarray.autodiff"), name)
@@ -445,8 +446,9 @@ __all__ = [
     "percentile", "permute_dims", "pi", "piecewise", "place", "polyfit", "polyval", "positive", "pow", "power", "prod", "ptp", "put",
     "put_along_axis", "putmask", "quantile", "rad2deg", "radians", "random", "ravel", "ravel_multi_index", "real", "real_if_close",
     "reciprocal", "reduction", "remainder", "repeat", "reshape", "resize", "result_type", "right_shift", "rint", "roll", "rollaxis",
-    "rot90", "round", "save", "scan", "searchsorted", "select", "setdiff1d", "setxor1d", "shape", "shares_memory", "show_config", "sign",
-    "signbit", "sin", "sinc", "sinh", "size", "sort", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "strict",
+    "rot90", "round", "save", "scan", "searchsorted", "select", "set_default_device", "setdiff1d", "setxor1d", "shape",
+    "shares_memory", "show_config", "sign", "signbit", "sin", "sinc", "sinh", "size", "sort", "spacing", "split", "sqrt", "square",
+    "squeeze", "stack", "std", "strict",
     "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "trapezoid",
     "tri", "tril", "tril_indices", "tril_indices_from", "triu", "triu_indices", "triu_indices_from", "true_divide", "trunc", "uint16",
     "uint32", "uint64", "uint8", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "UniqueAll",

@@ -19,7 +19,8 @@ from ._config import is_strict
 from ._devices import CPU, Device, device
 from ._dtypes import COMPLEX, INTEGER, DType, complex64, dtype_of, float32, float64
 from ._indexing import Basic, check_strict, parse, position
-from ._storage import SHARED, Storage, loosen, share
+from ._kernels.cuda.tensor import Tensor
+from ._storage import SHARED, DeviceStorage, Storage, loosen, share
 from ._strides import Shape, contiguous
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ array_function: Any = None
 select: Any = None
 assign: Any = None
 accumulate: Any = None
+# Hook, filled by `creation`: moved(x, device=...): a copy of x on another device.
+moved: Any = None
 # Hook, filled by `_flat`: flat_of(x) is what `x.flat` gives.
 flat_of: Any = None
 # Hook, filled by `mtarray/__init__`: imperative() is the module behind `requires_grad`, `grad` and `backward`.
@@ -59,7 +62,8 @@ class Array(NumPyMethods):
 
     # _whole: the number of elements if this window is the whole of a CPU storage in C order and in the buffer's own shape - then
     #     `_storage.buffer` is its NumPy view, and the hot paths of `_dispatch` need to look no further - otherwise -1.
-    # _view, _view_of: the NumPy view of any other CPU window, made when wanted, valid only while `_storage.buffer is _view_of`.
+    # _view, _view_of: the NumPy view of any other CPU window, or the Tensor of a window on another device, made when wanted, valid only
+    #     while `_storage.buffer is _view_of`.
     __slots__ = ("_storage", "_shape", "_strides", "_offset", "_dtype", "_whole", "_readonly", "_view", "_view_of", "__weakref__")
 
     _storage: Storage
@@ -164,7 +168,7 @@ class Array(NumPyMethods):
     @property
     def flags(self) -> Any:
         """NumPy's flags of the window (`x.flags.writeable`, `x.flags.c_contiguous`, ...), as they are now: to be read, not set."""
-        return value(self)[...].flags
+        return _on_cpu(self, "flags")[...].flags
 
     # ------------------------------------------------------------------ elements
 
@@ -189,7 +193,7 @@ class Array(NumPyMethods):
             check_strict(key, shape, _is_array, setting=False)
         if key.__class__ is int and shape:
             if len(shape) == 1:
-                if self._storage.node is None:
+                if self._storage.node is None and self._storage.buffer.__class__ is _ndarray:
                     return fresh(value(self)[position(key, shape[0], 0)])
                 return _element(_window(self, (), (), self._offset + self._strides[0] * position(key, shape[0], 0)))
             return _window(self, shape[1:], self._strides[1:], self._offset + self._strides[0] * position(key, shape[0], 0))
@@ -216,19 +220,22 @@ class Array(NumPyMethods):
         """The only element, or the one at `index` (flat if one integer is given), as a Python number."""
         if not index and prod(self._shape) != 1:
             raise ValueError(f"item() needs an array of one element, not of shape {self._shape}; name the element or use tolist()")
-        return value(self).item(*index)
+        return host(self).item(*index)
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return leave(self, "tolist").tolist()
+        leave(self, "tolist")
+        return host(self).tolist()
 
     def tobytes(self, order: str = "C") -> bytes:
         """The elements in C (or Fortran: "F") order as bytes."""
-        return leave(self, "tobytes").tobytes(order)
+        leave(self, "tobytes")
+        return host(self).tobytes(order)
 
     def tofile(self, fid: Any, sep: str = "", format: str = "%s") -> None:
         """Write the elements in C order to a file: their bytes, or with `sep` their text."""
-        leave(self, "tofile").tofile(fid, sep, format)
+        leave(self, "tofile")
+        host(self).tofile(fid, sep, format)
 
     @property
     def data(self) -> memoryview:
@@ -250,7 +257,7 @@ class Array(NumPyMethods):
     def __index__(self) -> int:
         if self._shape or self._dtype not in INTEGER:
             raise TypeError(f"only a 0-d integer array can be used as an index, not one of shape {self._shape} and dtype {self._dtype}")
-        return operator.index(value(self)[()])
+        return operator.index(host(self)[()])
 
     def _single(self, what: str, complex_allowed: bool = True) -> Any:
         if prod(self._shape) != 1:
@@ -263,19 +270,19 @@ class Array(NumPyMethods):
             raise TypeError(f"{what}() of a {self._dtype} array; take xp.real(x) first")
         if self._storage.node is not None and _is_stored(sys._getframe(2)):
             leave(self, "writing into an element of a foreign container")
-        return value(self).item()
+        return host(self).item()
 
     def __repr__(self) -> str:
-        text = np.array2string(value(self), separator=", ", prefix="Array(", threshold=200, edgeitems=3)
+        text = np.array2string(host(self), separator=", ", prefix="Array(", threshold=200, edgeitems=3)
         return f"Array({text}, shape={self._shape}, dtype={self._dtype}, device={self.device.name!r})"
 
     def __str__(self) -> str:
-        return str(value(self)) if self.size else f"[] (shape {self._shape})"
+        return str(host(self)) if self.size else f"[] (shape {self._shape})"
 
     def __format__(self, spec: str) -> str:
         if self._shape and spec:
             raise TypeError(f"format {spec!r} is for a number, not for an array of shape {self._shape}")
-        return format(value(self)[()] if not self._shape else str(self), spec)
+        return format(host(self)[()] if not self._shape else str(self), spec)
 
     # ------------------------------------------------------------------ interchange
 
@@ -285,7 +292,8 @@ class Array(NumPyMethods):
         return xp
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        view = leave(self, "conversion to a NumPy array")
+        view = _on_cpu(self, "conversion to a NumPy array")
+        leave(self, "conversion to a NumPy array")
         if copy:
             return np.array(view, dtype)
         if dtype is not None and np.dtype(dtype) != self._dtype:
@@ -309,6 +317,10 @@ class Array(NumPyMethods):
         dl_device: tuple[enum.Enum, int] | tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> CapsuleType:
+        if self._storage.buffer.__class__ is not _ndarray:
+            from ._kernels.cuda import exchange
+
+            return exchange.exported(leave(self, "__dlpack__"), self._readonly, stream, max_version, dl_device, copy)
         if stream is not None:
             raise ValueError(f"stream={stream!r}: an array on the CPU has no streams")
         if dl_device is not None and (int(dl_device[0]), int(dl_device[1])) != CPU.dlpack:  # type: ignore[arg-type]
@@ -331,19 +343,39 @@ class Array(NumPyMethods):
         return self._storage.device.dlpack
 
     def __buffer__(self, flags: int, /) -> memoryview:
+        _on_cpu(self, "the buffer protocol")
         return memoryview(lend(self, "the buffer protocol"))
 
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The window for other libraries on the same GPU (version 3): AttributeError on the CPU."""
+        if self._storage.buffer.__class__ is _ndarray:
+            raise AttributeError("__cuda_array_interface__: this array is on the CPU")
+        from ._kernels.cuda import exchange
+
+        out: dict[str, Any] = exchange.interface(lend(self, "__cuda_array_interface__"), self._readonly)
+        return out
+
     def to_device(self, device: Any, /, *, stream: Any = None) -> Array:
-        """This array on `device`: itself if it is there already."""
-        if stream is not None:
+        """This array on `device`: itself if it is there already, else a copy of its elements (not of the rest of its memory).
+
+        stream: a number, or an object with a `handle`, of the stream that is to wait for the copy; only on a GPU. Derivatives follow.
+        """
+        to = _device(device)
+        here = self._storage.device
+        if stream is not None and to is CPU and here is CPU:
             raise ValueError(f"stream={stream!r}: an array on the CPU has no streams")
-        _device(device)
-        return self
+        out = self if to is here else moved(self, device=to)
+        if stream is not None:
+            (to if to is not CPU else here).driver.await_on(stream)
+        return out
 
     def __reduce__(self) -> Any:
+        # What is unpickled is on the CPU: the machine that reads it may have no other device.
         if self._storage.node is not None and imperative().is_leaf(self):
-            return imperative().unpickled, (np.ascontiguousarray(value(self)).reshape(self._shape),)
-        return from_owned, (np.ascontiguousarray(leave(self, "pickle")).reshape(self._shape),)
+            return imperative().unpickled, (np.ascontiguousarray(host(self)).reshape(self._shape),)
+        leave(self, "pickle")
+        return from_owned, (np.ascontiguousarray(host(self)).reshape(self._shape),)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.__reduce__()
@@ -483,7 +515,7 @@ def component(x: Array, i: int) -> Array:
     if x._dtype not in COMPLEX:
         if i == 0:
             return x
-        zero = fresh(np.zeros((), x._dtype))
+        zero = xp.zeros((), dtype=x._dtype, device=x._storage.device)
         return broadcast_window(zero, x._shape) if x._shape else window(zero, (), (), 0, readonly=True)
     out = _window(x, x._shape, tuple([2 * s for s in x._strides]), 2 * x._offset + i)
     out._dtype = float32 if x._dtype is complex64 else float64
@@ -491,7 +523,7 @@ def component(x: Array, i: int) -> Array:
 
 
 def value(x: Array) -> Any:
-    """The elements for reading: the NumPy view of a CPU window. The only reader of buffers."""
+    """The elements for reading: the NumPy view of a CPU window, the Tensor of one on another device. The only reader of buffers."""
     buffer = x._storage.buffer
     if x._whole >= 0:
         return buffer
@@ -499,6 +531,10 @@ def value(x: Array) -> Any:
         return x._view
     shape = x._shape
     dtype = x._dtype
+    if buffer.__class__ is not _ndarray:
+        x._view = Tensor(buffer.buffer, shape, x._strides, x._offset, dtype)
+        x._view_of = buffer
+        return x._view
     if 0 in shape:
         view = np.empty(shape, dtype)
     else:
@@ -508,6 +544,22 @@ def value(x: Array) -> Any:
         view.flags.writeable = False
     x._view = view
     x._view_of = buffer
+    return view
+
+
+def host(x: Array) -> Any:
+    """The elements as an ndarray, wherever they are: from another device it is a copy, which is waited for."""
+    view = value(x)
+    return view if view.__class__ is not Tensor else view.to_host()
+
+
+def _on_cpu(x: Array, where: str) -> Any:
+    """`value` for code that reads host memory; TypeError for an array on another device, which is not copied unsaid."""
+    view = value(x)
+    if view.__class__ is Tensor:
+        raise TypeError(
+            f"{where}: this array of shape {x._shape} is on device {x._storage.device.name!r}; copy it with x.to_device('cpu') first"
+        )
     return view
 
 
@@ -557,7 +609,7 @@ def writable(x: Array, where: str = "", recorded: bool = False) -> Any:
         n = x._dtype.itemsize
         loosen(storage, (x._offset + low) * n, (x._offset + high + 1) * n)
     view = value(x)
-    if not view.flags.writeable:  # forbidden by the lender since
+    if view.__class__ is _ndarray and not view.flags.writeable:  # forbidden by the lender since
         x._readonly = True
         return writable(x, where)
     if storage.node is not None and not recorded:
@@ -567,7 +619,8 @@ def writable(x: Array, where: str = "", recorded: bool = False) -> Any:
 
 def _element(x: Array) -> Array:
     """The element under a 0-d window, by value."""
-    out = fresh(value(x)[()])
+    view = value(x)
+    out = fresh(view[()] if view.__class__ is not Tensor else view.copy())
     if x._storage.node is not None:
         record_copy(x, out)
     return out
@@ -577,13 +630,15 @@ def _element(x: Array) -> Array:
 
 
 def fresh(result: Any) -> Array:
-    """The array of a result that nobody else holds: an ndarray or NumPy scalar of one of our dtypes."""
+    """The array of a result that nobody else holds: an ndarray or NumPy scalar of one of our dtypes, or a Tensor."""
+    if result.__class__ is not _ndarray:
+        if result.__class__ is Tensor:
+            return _fresh_elsewhere(result)
+        result = np.asarray(result)
     out = _new(Array)
     storage = _new(Storage)
     storage.node = None
     storage.ties = None
-    if result.__class__ is not _ndarray:
-        result = np.asarray(result)
     shape = result.shape
     out._shape = shape
     out._dtype = result.dtype
@@ -605,6 +660,47 @@ def fresh(result: Any) -> Array:
     storage.buffer = result.transpose(order)
     out._strides = strides
     out._whole = -1
+    out._view_of = None
+    return out
+
+
+def _fresh_elsewhere(result: Tensor) -> Array:
+    """`fresh` for what is on another device than the CPU."""
+    storage = _new(DeviceStorage)
+    storage.node = None
+    storage.ties = None
+    shape, strides = result.shape, result.strides
+    order = tuple(range(len(shape))) if _strides.is_contiguous(shape, strides) else _strides.dense_order(shape, strides)
+    if order is None or result.offset:
+        result = result.copy()
+        strides, order = result.strides, tuple(range(len(shape)))
+    storage.buffer = result.transpose(order)
+    out = _new(Array)
+    out._storage = storage
+    out._shape = shape
+    out._strides = strides
+    out._offset = 0
+    out._dtype = result.dtype
+    out._whole = -1
+    out._readonly = False
+    out._view_of = None
+    return out
+
+
+def from_tensor(x: Tensor, readonly: bool) -> Array:
+    """A window on device memory that outside code can write as well."""
+    out = _new(Array)
+    storage = out._storage = _new(DeviceStorage)
+    count = x.buffer.nbytes // x.itemsize
+    storage.buffer = Tensor(x.buffer, (count,), (1,), 0, x.dtype)
+    storage.node = None
+    storage.ties = SHARED
+    out._shape = x.shape
+    out._strides = x.strides
+    out._offset = x.offset
+    out._dtype = x.dtype
+    out._whole = -1
+    out._readonly = readonly or _strides.overlaps(x.shape, x.strides)
     out._view_of = None
     return out
 

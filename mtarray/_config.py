@@ -9,6 +9,7 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 KERNEL_MODES = ("auto", "numba", "prange", "python")
+CUDA_MODES = ("auto", "simulate")
 
 
 class _Scope:
@@ -36,6 +37,9 @@ class Config:
     kernels: "auto" (NumPy's loops for small arrays, compiled kernels for large ones), "numba" (compiled kernels at every size), "prange"
         (elementwise functions, reductions and matrix products as plain parallel loops: the form to read, slower) or "python" (the scalar
         functions as they stand, uncompiled: to debug). The environment variable MTARRAY_KERNELS sets it at the start.
+    cuda: what stands behind device "cuda": "auto" (a GPU) or "simulate" (a simulator on the CPU, slow and exact: to develop and test
+        without one). The environment variable MTARRAY_CUDA sets it at the start. Arrays stay where they were made.
+    tf32: let float32 matrix products on a GPU round their operands to 10 bits where a library does so faster.
 
     Set an attribute, or call it: `config(deterministic=True)` sets, and as a context manager restores on leaving.
 
@@ -48,7 +52,12 @@ class Config:
     __slots__ = ("_values", "_base", "_scopes", "_lock", "_listeners")
 
     def __init__(self) -> None:
-        self._base: dict[str, Any] = dict(threads=None, pool_limit=None, cache_dir=None, deterministic=False, kernels="auto")
+        self._base: dict[str, Any] = dict(
+            threads=None, pool_limit=None, cache_dir=None, deterministic=False, kernels="auto", cuda="auto", tf32=False
+        )
+        played = os.environ.get("MTARRAY_CUDA")
+        if played:
+            self._base["cuda"] = _check("cuda", played)
         mode = os.environ.get("MTARRAY_KERNELS")
         if mode:
             self._base["kernels"] = _check("kernels", mode)
@@ -145,6 +154,22 @@ class Config:
     def kernels(self, v: str) -> None:
         self(kernels=v)
 
+    @property
+    def cuda(self) -> str:
+        return self._values["cuda"]
+
+    @cuda.setter
+    def cuda(self, v: str) -> None:
+        self(cuda=v)
+
+    @property
+    def tf32(self) -> bool:
+        return self._values["tf32"]
+
+    @tf32.setter
+    def tf32(self, v: bool) -> None:
+        self(tf32=v)
+
     def __repr__(self) -> str:
         return f"Config({', '.join(f'{k}={v!r}' for k, v in self._values.items())})"
 
@@ -158,13 +183,16 @@ def _check(name: str, v: Any) -> Any:
             raise ValueError(f"config.pool_limit={v!r} must be a number of bytes, or None for the default")
     elif name == "cache_dir":
         return None if v is None else str(v)
-    elif name == "deterministic":
+    elif name in ("deterministic", "tf32"):
         return bool(v)
+    elif name == "cuda":
+        if v not in CUDA_MODES:
+            raise ValueError(f"config.cuda={v!r} must be one of {', '.join(map(repr, CUDA_MODES))}")
     elif name == "kernels":
         if v not in KERNEL_MODES:
             raise ValueError(f"config.kernels={v!r} must be one of {', '.join(map(repr, KERNEL_MODES))}")
     else:
-        raise TypeError(f"config has no setting {name!r}; it has threads, pool_limit, cache_dir, deterministic, kernels")
+        raise TypeError(f"config has no setting {name!r}; it has threads, pool_limit, cache_dir, deterministic, kernels, cuda, tf32")
     return v
 
 

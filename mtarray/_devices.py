@@ -1,18 +1,23 @@
-"""Device objects. `cpu` is the only one until a CUDA driver is found; a device equals its name."""
+"""Device objects: "cpu", and "cuda", "cuda:1", ... where there are such. A device equals its name."""
 
 from __future__ import annotations
 
+import threading
+from contextvars import ContextVar, Token
 from typing import Any
+
+from ._config import config
 
 
 class Device:
-    """A place where arrays live. Compares equal to itself and to its name: `x.device == "cpu"`."""
+    """A place where arrays live. Compares equal to itself and to its name: `x.device == "cpu"`. The first GPU is "cuda"."""
 
-    __slots__ = ("name", "dlpack")
+    __slots__ = ("name", "dlpack", "driver")
 
-    def __init__(self, name: str, dlpack: tuple[int, int]) -> None:
+    def __init__(self, name: str, dlpack: tuple[int, int], driver: Any = None) -> None:
         self.name = name
         self.dlpack = dlpack  # (device type, device id) of the DLPack protocol
+        self.driver = driver  # of the engine: None for the CPU
 
     def __repr__(self) -> str:
         return f"Device({self.name!r})"
@@ -21,7 +26,11 @@ class Device:
         return self.name
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, str) and other == self.name)
+        if self is other:
+            return True
+        if isinstance(other, Device):
+            return other.name == self.name
+        return isinstance(other, str) and (other == self.name or (other == "cuda:0" and self.name == "cuda"))
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -31,20 +40,80 @@ class Device:
 
 
 CPU = Device("cpu", (1, 0))
-_DEVICES = {"cpu": CPU}
+_opened: dict[tuple[str, int], Device] = {}  # by (what plays it, number)
+_lock = threading.Lock()
+_default: ContextVar[Device | None] = ContextVar("mtarray.default_device", default=None)
+_process_default: Device = CPU
 
 
 def device(spec: Any, where: str = "device") -> Device:
-    """The device that `spec` names (a Device, its name, or None for the default one)."""
-    if spec is None or spec is CPU:
-        return CPU
+    """The device that `spec` names: a Device, its name, or None for the default one."""
+    if spec is None:
+        return _default.get() or _process_default
     if isinstance(spec, Device):
         return spec
-    if isinstance(spec, str) and spec in _DEVICES:
-        return _DEVICES[spec]
-    raise ValueError(f"{where}={spec!r} is not available; the devices here are {', '.join(map(repr, _DEVICES))}")
+    if spec == "cpu":
+        return CPU
+    if isinstance(spec, str):
+        kind, _, number = spec.partition(":")
+        if kind == "cuda" and (number.isdecimal() or spec == "cuda"):
+            return _cuda(int(number or 0), where)
+    raise ValueError(f"{where}={spec!r} names no device; there are {', '.join(repr(d.name) for d in devices())}")
+
+
+def _cuda(number: int, where: str) -> Device:
+    played = config.cuda
+    found = _opened.get((played, number))
+    if found is None:
+        from ._kernels.cuda import devices as engine
+
+        with _lock:
+            found = _opened.get((played, number))
+            if found is None:
+                driver = engine.open(number, played, where)
+                found = Device("cuda" if number == 0 else f"cuda:{number}", (2, number), driver)
+                driver.device = found
+                _opened[played, number] = found
+    return found
 
 
 def devices() -> tuple[Device, ...]:
     """All devices of this machine."""
-    return tuple(_DEVICES.values())
+    from ._kernels.cuda import devices as engine
+
+    return (CPU, *[_cuda(i, "devices") for i in range(engine.count(config.cuda))])
+
+
+class _Default:
+    """What `set_default_device` returns. Used with `with`, the former default is back when it is left."""
+
+    def __init__(self, chosen: Device, former: Device) -> None:
+        self._chosen = chosen
+        self._former = former
+        self._token: Token[Device | None] | None = None
+
+    def __enter__(self) -> Device:
+        global _process_default
+        _process_default = self._former
+        self._token = _default.set(self._chosen)
+        return self._chosen
+
+    def __exit__(self, *exc: object) -> None:
+        assert self._token is not None
+        _default.reset(self._token)
+
+
+def set_default_device(device_: Any, /) -> _Default:
+    """Make arrays on this device where none is named: "cpu" at first. As a context manager: in this thread or task, until it is left.
+
+    Creation functions and random generators follow it; what is computed from arrays stays where they are. ValueError for no such device.
+
+    >>> import mtarray as xp
+    >>> with xp.set_default_device("cpu"):
+    ...     xp.zeros(2).device
+    Device('cpu')
+    """
+    global _process_default
+    chosen, former = device(device_, "set_default_device"), _process_default
+    _process_default = chosen
+    return _Default(chosen, former)

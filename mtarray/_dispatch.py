@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _array, _strides
+from . import _array, _device_doors, _strides
 from ._array import Array, fresh, value, writable
 from ._config import config, is_strict
 from ._dtypes import WEAK_KIND, DType
@@ -56,7 +56,7 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
     keys: list[Any] = []
     xs: list[Any] = []
     size = 1  # at least that of the result, since its operands broadcast
-    tracked = False
+    tracked = elsewhere = False
     for a in args:
         c = a.__class__
         if c not in WEAK_KIND:
@@ -67,7 +67,11 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
             if a._storage.node is not None:
                 tracked = True
             n = a._whole
-            size *= (n if n >= 0 else prod(a._shape)) or 1
+            if n < 0:
+                n = prod(a._shape)
+                if a._storage.buffer.__class__ is not _ndarray:
+                    elsewhere = True
+            size *= n or 1
             keys.append(a._dtype)
         else:
             keys.append(c)
@@ -79,8 +83,10 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
     if not plan.promised and is_strict():
         check_strict(op, key)
     if op.validate is not None:
-        op.validate(*[np.asarray(x) if x.__class__ in WEAK_KIND else value(x) for x in xs])
-    if plan.direct and size < plan.limit:
+        op.validate(*[np.asarray(x) if x.__class__ in WEAK_KIND else x if elsewhere else value(x) for x in xs])
+    if elsewhere:
+        outs = _device_doors.elementwise(op, plan, _device_doors.with_numbers(args, xs))
+    elif plan.direct and size < plan.limit:
         ins = [x if x.__class__ in WEAK_KIND else x._storage.buffer if x._whole >= 0 else value(x) for x in xs]
         token = set_errors(QUIET)
         try:
@@ -253,13 +259,20 @@ def inplace(op: Any, x: Array, other: Any) -> Any:
     node = x._storage.node
     if (node is not None and not is_update(node)) or (y.__class__ is Array and y._storage.node is not None):
         return _inplace_tracked(op, x, y)
-    (a, b), _ = _inputs(op, [value(x), value(y) if y.__class__ is Array else y], plan)
+    if x._storage.buffer.__class__ is not _ndarray or (y.__class__ is Array and y._storage.buffer.__class__ is not _ndarray):
+        y = _device_doors.with_numbers((other,), (y,))[0]
+        _device_doors.together(f"{op.name} in place", op.parameters, (x, y))
+        a, b = x, y if y.__class__ is Array else np.asarray(y)
+    else:
+        (a, b), _ = _inputs(op, [value(x), value(y) if y.__class__ is Array else y], plan)
     if b.shape != a.shape and _broadcast(op, [a.shape, b.shape]) != x._shape:
         raise ValueError(f"{op.name} in place: the result has shape {_broadcast(op, [a.shape, b.shape])}, the array {x._shape}")
     if op.validate is not None:
         op.validate(a, b)
     target = writable(x, f"{op.name} in place", recorded=True)
-    if plan.twin is not None and target.size < plan.limit:
+    if target.__class__ is not _ndarray:
+        _device_doors.into(op, plan, [target], [x, y])
+    elif plan.twin is not None and target.size < plan.limit:
         if plan.twin.__class__ is np.ufunc and plan.ins[0] is plan.outs[0]:
             run_quietly(plan.twin, target, _cast(b, plan.ins[1]), out=target, casting="same_kind")
         else:
@@ -365,6 +378,11 @@ def _pair(op: Any, x1: Array, x2: Array) -> Array | None:
     entry = op.fast.get(x1._dtype)
     if entry is None:
         return None
+    if x1._storage.buffer.__class__ is not _ndarray or x2._storage.buffer.__class__ is not _ndarray:
+        if x1._storage.node is not None or x2._storage.node is not None:
+            return None
+        made = _device_doors.pair(entry[4], x1, x2)
+        return None if made is None else fresh(made)
     s1, s2 = x1._shape, x2._shape
     n1, n2 = x1._whole, x2._whole
     n1 = n1 if n1 >= 0 else prod(s1)
@@ -553,15 +571,20 @@ def general_door(op: Any) -> Callable[..., Any]:
 def engine(op: Any, arrays: tuple[Array, ...], static: dict[str, Any]) -> Any:
     """Apply an engine op: a function of ndarrays and static parameters whose results are its own."""
     ins = []
-    tracked = False
+    tracked = elsewhere = False
     for x in arrays:
         storage = x._storage
-        ins.append(storage.buffer if x._whole >= 0 else value(x))
+        if x._whole >= 0:
+            ins.append(storage.buffer)
+        else:
+            ins.append(value(x))
+            if storage.buffer.__class__ is not _ndarray:
+                elsewhere = True
         if storage.node is not None:
             tracked = True
     token = set_errors(QUIET)
     try:
-        results = op.implementation(*ins, **static)
+        results = _device_doors.engine(op, arrays, static) if elsewhere else op.implementation(*ins, **static)
     finally:
         reset_errors(token)
     outs = tuple([fresh(r) for r in results]) if results.__class__ is tuple else fresh(results)

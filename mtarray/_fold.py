@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _dispatch, _strides
+from . import _device_doors, _dispatch, _strides
 from ._array import Array, fresh, value, window
 from ._config import config
 from ._dtypes import DType, dtype_of
@@ -38,6 +38,8 @@ def reduction_door(op: Any, result: DType | None) -> Callable[..., Any]:
     def quick(x: Any, axis: Any, keepdims: bool) -> Any:
         """The fold over all axes or one, of a small whole array by NumPy, of a large array as it was launched before; or None."""
         if x.__class__ is not Array or (axis is not None and axis.__class__ is not int):
+            return None
+        if x._whole < 0 and x._storage.buffer.__class__ is not _ndarray:
             return None
         known = launches.get((x._dtype, x._shape, x._strides, axis, keepdims))
         if known is not None:
@@ -106,6 +108,11 @@ def reduce(op: Any, x: Array, axis: Any, accumulate: DType, result: DType | None
     axes = None if axis is None else tuple(sorted(_strides.axes_of(axis, len(shape))))
     if op.identity is None and 0 in shape and any(shape[k] == 0 for k in (range(len(shape)) if axes is None else axes)):
         raise ValueError(f"{op.name}: an array of shape {shape} has no elements along axis {axis}, and no elements have no {op.name}")
+    if a.__class__ is not _ndarray:
+        out = _device_doors.fold(op, x, axes, accumulate, result, keepdims)
+        if x._storage.node is not None:
+            _dispatch.record(op, (x,), (out,), {"axes": axes, "keepdims": keepdims})
+        return out
     mode = config._values["kernels"]
     limit = op.limits.get(a.dtype.kind, op.limit)
     if op.twin is not None and mode == "auto" and a.size < (limit if axes is None or len(shape) == 1 else min(limit, LINES_LIMIT)):
@@ -160,6 +167,11 @@ def scan(op: Any, x: Array, axis: int | None, accumulate: DType, include_initial
         x = window(x, (1,), (0,), x._offset)
     along = _strides.axis_of(axis, len(x._shape))
     a = value(x)
+    if a.__class__ is not _ndarray:
+        result = _device_doors.scan(op, x, along, accumulate, include_initial)
+        if x._storage.node is not None:
+            _dispatch.record(op, (x,), (result,), {"axis": along, "include_initial": include_initial})
+        return result
     mode = config._values["kernels"]
     if op.twin is not None and mode == "auto" and a.size < op.limit:
         out = run_quietly(op.twin.accumulate, a, axis=along, dtype=_WIDER.get(accumulate, accumulate))

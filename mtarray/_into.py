@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _array, _dispatch, _strides
+from . import _array, _device_doors, _dispatch, _strides
 from ._array import Array, value, writable
 from ._config import config, is_strict
 from ._dispatch import _TO_READ, _broadcast, _cast, _run_readable, _same_window, elementwise
@@ -50,7 +50,10 @@ def into(op: Any, args: tuple[Any, ...], out: Any) -> Any:
         check_strict(op, key)
     followed = _check(op, plan, xs, outs)
     if op.validate is not None:
-        op.validate(*[np.asarray(x) if x.__class__ in WEAK_KIND else value(x) for x in xs])
+        op.validate(*[np.asarray(x) if x.__class__ in WEAK_KIND else x for x in xs])
+    if any(x.__class__ is Array and x._storage.buffer.__class__ is not _ndarray for x in (*xs, *outs)):
+        xs = _device_doors.with_numbers(args, xs)
+        _device_doors.together(op.name, (*op.parameters, "out"), (*xs, *outs))
     for o in outs:
         writable(o, f"{op.name}: out", recorded=True)
     if followed:
@@ -59,6 +62,11 @@ def into(op: Any, args: tuple[Any, ...], out: Any) -> Any:
             _array.assign(o, r, None)
         return out
     targets = [value(o) for o in outs]  # once all are free to be written: they may share a storage
+    if targets[0].__class__ is not _ndarray:
+        if len(targets) > 1 and any(_device_doors.meets(a, b) for i, a in enumerate(targets) for b in targets[:i]):
+            raise ValueError(f"{op.name}: the arrays of out share memory; each result needs its own")
+        _device_doors.into(op, plan, targets, xs)
+        return out
     if len(targets) > 1:
         _check_apart(op, outs, targets)
     n = outs[0]._whole

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _array
+from . import _array, _device_doors
 from ._array import Array, fresh, from_numpy, leave, value, writable
 from ._config import config, is_strict
 from ._dtypes import WEAK_KIND, promote, same_kind, standard_promotion
@@ -31,13 +31,24 @@ def gathers(count: int, item: int) -> bool:
 def select(x: Array, key: tuple[Any, ...]) -> Array:
     """The elements of `x` that index arrays select, as a fresh array."""
     a = value(x)
-    try:
-        out = fresh(_gathered(a, key))
-    except IndexError:
-        out = fresh(a[key])  # fails as well, in NumPy's words, which name the axis
+    if a.__class__ is not _ndarray:
+        out = _device_doors.select(x, key)
+    else:
+        _check_here(x, key)
+        try:
+            out = fresh(_gathered(a, key))
+        except IndexError:
+            out = fresh(a[key])  # fails as well, in NumPy's words, which name the axis
     if x._storage.node is not None:
         record_selection(x, out, key)
     return out
+
+
+def _check_here(x: Array, key: tuple[Any, ...]) -> None:
+    """ValueError for index arrays on another device than an array on the CPU."""
+    for k in key:
+        if k.__class__ is _device_doors.Tensor:
+            raise ValueError(f"the array of shape {x._shape} is on device 'cpu', an index of it on {k.device.name!r}; move one of them")
 
 
 def _gathered(a: Any, key: tuple[Any, ...]) -> Any:
@@ -109,8 +120,11 @@ def _from_sequence(x: Array, items: Any) -> Array:
 
 def _assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
     target = writable(x, "assignment", recorded=True)
+    elsewhere = target.__class__ is not _ndarray
     if item.__class__ is Array:
         source = value(item)
+        if not elsewhere and source.__class__ is not _ndarray:
+            _device_doors.together("assignment", ("the array", "what is written"), (x, item))
     elif item.__class__ in WEAK_KIND or isinstance(item, np.generic):
         source = item
     elif isinstance(item, np.ndarray):
@@ -131,8 +145,12 @@ def _assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
         _check_strict(x, item)
     if item.__class__ is float and x._dtype.kind in "iu" and not np.isfinite(item):
         raise ValueError(f"assignment: {item} cannot be written into an array of {x._dtype}")
+    if key is not None and not elsewhere:
+        _check_here(x, key)
     try:
-        if key is None:
+        if elsewhere:
+            _device_doors.assign(x, target, item if item.__class__ is Array else source, key)
+        elif key is None:
             if not number and target.size >= COPY_LIMIT and target.shape == source.shape:
                 from ._kernels.cpu import copying
 
@@ -150,7 +168,7 @@ def _assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
     except (ValueError, TypeError) as error:
         if number or not any(word in str(error) for word in ("broadcast", "boolean array indexing")):
             raise
-        selected = x._shape if key is None else target[key].shape
+        selected = x._shape if key is None or elsewhere else target[key].shape
         raise ValueError(f"assignment: values of shape {source.shape} cannot be broadcast to the selected shape {selected}") from None
     except OverflowError:
         raise OverflowError(
@@ -178,7 +196,9 @@ def accumulate(x: Array, item: Array, key: tuple[Any, ...] | None) -> None:
     tracked = x._storage.node is not None or item._storage.node is not None
     target = writable(x, "accumulation", recorded=True)
     source = value(item)
-    if key is None:
+    if target.__class__ is not _ndarray or source.__class__ is not _ndarray:
+        _device_doors.accumulate(x, target, item, key)
+    elif key is None:
         run_quietly(np.add, target, source, out=target, casting="same_kind")
     elif len(key) == 1 and _is_mask(key[0]):
         target[key] += source  # no element is named twice

@@ -40,6 +40,17 @@ class Storage:
         self.ties = ties
 
 
+class DeviceStorage(Storage):
+    """Storage on a device that is not the CPU. buffer: a contiguous `Tensor` of the engine, which has as much of an ndarray as is asked
+    here: shape, dtype, size, nbytes, `copy` and, for a part of its bytes, `part`."""
+
+    __slots__ = ()
+
+    @property
+    def device(self) -> Device:  # type: ignore[override]
+        return self.buffer.device
+
+
 class Hold:
     """The bytes [low, high) of a buffer as they are now. `at`: (buffer, bytes to subtract from an offset, whether it is a copy of our own).
 
@@ -56,7 +67,12 @@ class Hold:
 
     def detach(self) -> None:
         """Keep a copy of the bytes instead of the buffer."""
-        self.at = (self.at[0].reshape(-1).view(np.uint8)[self.low : self.high].copy(), self.low, True)
+        buffer = self.at[0]
+        if buffer.__class__ is np.ndarray:
+            kept = buffer.reshape(-1).view(np.uint8)[self.low : self.high].copy()
+        else:
+            kept = buffer.part(self.low, self.high)
+        self.at = (kept, self.low, True)
 
     def is_read(self) -> bool:
         return any(r() is not None for r in self.readers)
@@ -187,8 +203,8 @@ def share(storage: Storage) -> None:
 
 
 def copied(buffer: Any) -> Any:
-    """A C-contiguous copy of an ndarray in memory of ours."""
-    if buffer.nbytes < 1 << 17:
+    """A C-contiguous copy of an ndarray in memory of ours; of a Tensor, on its device."""
+    if buffer.nbytes < 1 << 17 or buffer.__class__ is not np.ndarray:
         return buffer.copy()
     from ._kernels.cpu import copying, pool
 

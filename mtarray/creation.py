@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from . import _array, _strides
-from ._array import Array, broadcast_window, fresh, from_numpy, is_followed, leave, value, window
+from . import _array, _device_doors, _strides
+from ._array import Array, broadcast_window, fresh, from_numpy, from_tensor, host, is_followed, leave, value, window
 from ._config import is_strict
+from ._devices import CPU
 from ._devices import device as as_device
 from ._dtypes import COMPLEX, DEFAULT_FLOAT, DEFAULT_INT, INTEGER, DType, dtype_of, promote_weak, python_dtype
+from ._kernels import cuda
+from ._kernels.cuda.tensor import empty as empty_tensor
+from ._kernels.cuda.tensor import from_host
 from ._operands import lift, run_quietly
 from ._ops import engine
 from ._strides import as_shape
@@ -28,6 +32,8 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
     or an object with the buffer protocol or `__array__`.
 
     dtype: of the result; None keeps that of arrays, and gives int64, float64, complex128 or bool for Python numbers.
+    device: where the result lives; None keeps arrays of this library where they are, and puts anything else on the default device (which
+        is the CPU, see `set_default_device`).
     copy: True always copies, False raises ValueError where a copy is needed, None copies only then.
     Raises TypeError for strings, objects and dtypes outside the standard, ValueError for ragged sequences.
 
@@ -36,14 +42,17 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
     Array([[1., 2.],
            [3., 4.]], shape=(2, 2), dtype=float32, device='cpu')
     """
-    as_device(device)
+    to = as_device(device)
     d = None if dtype is None else dtype_of(dtype)
     if obj.__class__ is Array:
         x = obj
+        if device is None:
+            to = x._storage.device
     elif obj.__class__ in _SCALARS:
         if copy is False:
             raise ValueError("asarray: copy=False, but a Python number has no memory to share")
-        return fresh(_number(obj, d or python_dtype(obj)))
+        number = _number(obj, d or python_dtype(obj))
+        return fresh(number) if to is CPU else _device_doors.fresh_full(to.driver, (), number, number.dtype)
     elif isinstance(obj, np.ndarray):
         x = from_numpy(obj, copy)
     elif isinstance(obj, (list, tuple, range)):
@@ -52,10 +61,19 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
         if is_strict() and any(o.__class__ is Array for o in obj):
             raise TypeError("asarray: the standard does not define a sequence of arrays; use stack (strict mode)")
         types = _number_types(obj)
+        if types is None and (together := _arrays_elsewhere(obj, d)) is not None:
+            return together if device is None or to is together._storage.device else moved(together, device=to)
         out = fresh(_from_sequence(obj, d, types))
-        return _stacked(obj, out._dtype) if types is None and is_followed(obj) else out
+        out = _stacked(obj, out._dtype) if types is None and is_followed(obj) else out
+        return out if to is CPU else moved(out, device=to)
     else:
-        x = _from_foreign(obj, copy)
+        x = _from_foreign(obj, copy, device)
+        if device is None and x._storage.device is not CPU:
+            to = x._storage.device  # it came from there, by DLPack
+    if to is not x._storage.device:
+        if copy is False:
+            raise ValueError(f"asarray: copy=False, but device {to.name!r} from {x._storage.device.name!r} needs a copy")
+        return moved(x if d is None or d is x._dtype else astype(x, d), device=to)
     if d is not None and d is not x._dtype:
         if copy is False:
             raise ValueError(f"asarray: copy=False, but {d} from {x._dtype} needs a copy")
@@ -68,6 +86,23 @@ def asarray(obj: Any, /, dtype: Any = None, *, device: Any = None, copy: bool | 
 
 
 array = asarray
+
+
+def _arrays_elsewhere(obj: Any, d: DType | None) -> Array | None:
+    """Nested sequences of arrays on a device that is not the CPU, joined there; None if there are none such."""
+    if not any(o.__class__ is Array and o._storage.device is not CPU for o in _leaves(obj)):
+        return None
+    parts = [asarray(o, dtype=d) if o.__class__ is Array or o.__class__ in _NESTED else o for o in obj]
+    there = next(o._storage.device for o in parts if o.__class__ is Array)
+    return _array.xp.stack([o if o.__class__ is Array else asarray(o, dtype=d, device=there) for o in parts])
+
+
+def _leaves(obj: Any) -> Any:
+    for o in obj:
+        if o.__class__ in _NESTED:
+            yield from _leaves(o)
+        else:
+            yield o
 
 
 def _number(obj: Any, d: DType) -> Any:
@@ -161,7 +196,7 @@ def _plain(obj: Any) -> Any:
     """Nested sequences with our arrays replaced by NumPy's, which `np.array` joins without asking for each element."""
     if isinstance(obj, (list, tuple)):
         return [_plain(o) if isinstance(o, (list, tuple)) or o.__class__ is Array else o for o in obj]
-    return value(obj) if obj.__class__ is Array else obj
+    return host(obj) if obj.__class__ is Array else obj
 
 
 def _stacked(obj: Any, d: DType) -> Array:
@@ -173,7 +208,7 @@ def _stacked(obj: Any, d: DType) -> Array:
     return asarray(obj, dtype=d)
 
 
-def _from_foreign(obj: Any, copy: bool | None) -> Array:
+def _from_foreign(obj: Any, copy: bool | None, device: Any = None) -> Array:
     if isinstance(obj, np.generic):
         if copy is False:
             raise ValueError("asarray: copy=False, but a NumPy scalar has no memory to share")
@@ -181,7 +216,7 @@ def _from_foreign(obj: Any, copy: bool | None) -> Array:
     if isinstance(obj, (str, bytes)):
         raise TypeError(f"asarray: a string ({obj!r:.40}) is not an array of numbers")
     if hasattr(obj, "__dlpack__") and hasattr(obj, "__dlpack_device__"):
-        return from_dlpack(obj, copy=copy if copy is False else None)
+        return from_dlpack(obj, device=device, copy=copy if copy is False else None)
     if hasattr(obj, "__array__") or hasattr(obj, "__array_interface__"):
         return from_numpy(np.asarray(obj, copy=False if copy is False else None), copy)
     try:
@@ -201,8 +236,9 @@ def _from_foreign(obj: Any, copy: bool | None) -> Array:
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
     """An array on the memory of any object with `__dlpack__` (NumPy, PyTorch, JAX, ...); writes are seen by both unless it is read-only.
 
-    device: None or the CPU. copy: True copies, False forbids it. Raises BufferError if the exporter refuses, TypeError for dtypes
-    outside the standard (bfloat16, float16: cast them there first).
+    device: None keeps it where it is (an array on a GPU stays there if mtarray has a CUDA device, and comes to the CPU else).
+    copy: True copies, False forbids it. Raises BufferError if the exporter refuses, TypeError for dtypes outside the standard (bfloat16,
+    float16: cast them there first).
 
     >>> import mtarray as xp, numpy as np
     >>> a = np.zeros(3)
@@ -211,12 +247,31 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     >>> float(a[0])
     5.0
     """
-    as_device(device)
+    to = None if device is None else as_device(device)
     if not hasattr(x, "__dlpack__"):
         raise TypeError(f"from_dlpack: {x!r:.60} of type {type(x).__name__} has no __dlpack__")
     if x.__class__ is Array:
+        if to is not None and to is not x._storage.device:
+            if copy is False:
+                raise BufferError(f"from_dlpack: copy=False, but device {to.name!r} from {x.device.name!r} needs a copy")
+            return moved(x, device=to)
         return x.copy() if copy else window(x, x._shape, x._strides, x._offset)
     kind, index = x.__dlpack_device__()
+    if int(kind) == 2 and (to is None or to is not CPU):
+        try:
+            here = as_device("cuda" if int(index) == 0 else f"cuda:{int(index)}")
+        except RuntimeError:
+            if to is not None:
+                raise
+        else:
+            from ._kernels.cuda import exchange
+
+            out = from_tensor(*exchange.imported(x, here.driver, copy))
+            return out if to is None or to is here else moved(out, device=to)
+    elif to is not None and to is not CPU:
+        if copy is False:
+            raise BufferError(f"from_dlpack: copy=False, but device {to.name!r} from {(int(kind), index)} needs a copy")
+        return moved(from_dlpack(x, device=CPU), device=to)
     try:
         # An array elsewhere is asked to come to the CPU, which the protocol lets its exporter refuse.
         array = np.from_dlpack(x, device=None if int(kind) == 1 else "cpu", copy=copy)
@@ -246,8 +301,16 @@ def empty(shape: Any, dtype: Any = None, *, device: Any = None) -> Array:
     >>> xp.empty((2, 3)).shape
     (2, 3)
     """
-    as_device(device)
-    return fresh(_allocate(as_shape(shape), DEFAULT_FLOAT if dtype is None else dtype_of(dtype)))
+    to, shape, d = as_device(device), as_shape(shape), DEFAULT_FLOAT if dtype is None else dtype_of(dtype)
+    return fresh(_allocate(shape, d) if to is CPU else empty_tensor(to.driver, _sized(shape, d), d))
+
+
+def _sized(shape: Any, d: DType) -> Any:
+    """The shape; ValueError if no memory could be addressed that has it."""
+    n = d.itemsize * prod(shape)
+    if n > _LARGEST:
+        raise ValueError(f"an array of shape {shape} and dtype {d} would take {n} bytes, more than can be addressed")
+    return shape
 
 
 def _allocate(shape: Any, d: DType) -> Any:
@@ -255,7 +318,7 @@ def _allocate(shape: Any, d: DType) -> Any:
     for k in shape:
         n *= k
     if n > _LARGEST:
-        raise ValueError(f"an array of shape {shape} and dtype {d} would take {n} bytes, more than can be addressed")
+        _sized(shape, d)
     if n >= _POOLED:
         from ._kernels.cpu import pool
 
@@ -276,8 +339,9 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Array:
     >>> xp.zeros(2)
     Array([0., 0.], shape=(2,), dtype=float64, device='cpu')
     """
-    as_device(device)
-    shape, d = as_shape(shape), DEFAULT_FLOAT if dtype is None else dtype_of(dtype)
+    to, shape, d = as_device(device), as_shape(shape), DEFAULT_FLOAT if dtype is None else dtype_of(dtype)
+    if to is not CPU:
+        return _device_doors.fresh_full(to.driver, _sized(shape, d), 0, d)
     if prod(shape) * d.itemsize > _LARGEST:
         return fresh(_allocate(shape, d))  # says why not
     # The system hands out zeroed pages lazily: cheaper than clearing recycled memory.
@@ -301,21 +365,26 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
     >>> xp.full((2,), 7)
     Array([7, 7], shape=(2,), dtype=int64, device='cpu')
     """
-    as_device(device)
-    shape = as_shape(shape)
+    to, shape = as_device(device), as_shape(shape)
     if fill_value.__class__ not in _SCALARS:
         if is_strict():
             raise TypeError(f"full: the standard wants a Python number, not {fill_value!r:.60} (strict mode)")
-        fill_value = asarray(fill_value)
+        fill_value = asarray(fill_value, device=None if fill_value.__class__ is Array and device is None else to)
+        to = fill_value._storage.device
         d = fill_value.dtype if dtype is None else dtype_of(dtype)
         if d is not fill_value.dtype:
             fill_value = convert(fill_value, dtype=d)
-        if is_followed(fill_value):
-            return asarray(broadcast_to(fill_value, shape), copy=True)
+        if is_followed(fill_value) or to is not CPU:
+            try:
+                return asarray(broadcast_to(fill_value, shape), copy=True)
+            except ValueError:
+                raise ValueError(f"full: fill_value of shape {fill_value.shape} cannot be broadcast to {shape}") from None
         fill_value = value(fill_value)
     else:
         d = python_dtype(fill_value) if dtype is None else dtype_of(dtype)
         fill_value = _number(fill_value, d)
+        if to is not CPU:
+            return _device_doors.fresh_full(to.driver, _sized(shape, d), fill_value, d)
     out = _allocate(shape, d)
     try:
         out[...] = fill_value
@@ -332,7 +401,7 @@ def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Array:
     (2, 3)
     """
     x = lift(x, "empty_like")
-    return empty(x.shape, dtype=dtype or x.dtype, device=device)
+    return empty(x.shape, dtype=dtype or x.dtype, device=device or x._storage.device)
 
 
 def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Array:
@@ -343,7 +412,7 @@ def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Array:
     Array([0, 0], shape=(2,), dtype=int64, device='cpu')
     """
     x = lift(x, "zeros_like")
-    return zeros(x.shape, dtype=dtype or x.dtype, device=device)
+    return zeros(x.shape, dtype=dtype or x.dtype, device=device or x._storage.device)
 
 
 def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Array:
@@ -354,7 +423,7 @@ def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Array:
     Array([1, 1], shape=(2,), dtype=int64, device='cpu')
     """
     x = lift(x, "ones_like")
-    return full(x.shape, 1, dtype=dtype or x.dtype, device=device)
+    return full(x.shape, 1, dtype=dtype or x.dtype, device=device or x._storage.device)
 
 
 def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Array:
@@ -365,7 +434,7 @@ def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = No
     Array([9, 9], shape=(2,), dtype=int64, device='cpu')
     """
     x = lift(x, "full_like")
-    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device)
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x._storage.device)
 
 
 def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Array:
@@ -375,7 +444,7 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
     >>> xp.arange(2, 8, 2)
     Array([2, 4, 6], shape=(3,), dtype=int64, device='cpu')
     """
-    as_device(device)
+    to = as_device(device)
     if stop is None:
         start, stop = 0, start
     given = start, step
@@ -399,14 +468,21 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
                 info = np.iinfo(d)
                 if not info.min <= end <= info.max:
                     raise OverflowError(f"arange: {end} is out of bounds for {d}")
+            if to is not CPU:
+                return _ramp(to, int(start), int(step), n, d)
             return fresh(
                 np.arange(start, start + n * step, step, dtype=d) if abs(start + n * step) < 1 << 63 else _steps(start, step, n, d)
             )
-        return fresh(_steps(int(start), int(step), n, d))
+        return fresh(_steps(int(start), int(step), n, d)) if to is CPU else _ramp(to, int(start), int(step), n, d)
     if is_followed(given):
         first, gap = (a if a.__class__ in _SCALARS else _array.xp.reshape(a, ()) for a in given)
-        return convert(fresh(np.arange(n, dtype=np.float64)) * gap + first, dtype=d)
-    return fresh(_steps(start, step, n, d))
+        return convert(arange(n, dtype=DEFAULT_FLOAT, device=to) * gap + first, dtype=d)
+    return fresh(_steps(start, step, n, d)) if to is CPU else _ramp(to, start, step, n, d)
+
+
+def _ramp(to: Any, start: Any, step: Any, n: int, d: DType) -> Array:
+    """`start + i * step` for i below n, made on a device, with the CPU's rounding."""
+    return fresh(cuda.part("layout").ramp(to.driver, start, step, n, d))
 
 
 def _real_number(a: Any, where: str) -> Any:
@@ -435,9 +511,11 @@ def linspace(start: Any, stop: Any, /, num: int = 50, *, dtype: Any = None, devi
     >>> xp.linspace(0, 1, 5)
     Array([0.  , 0.25, 0.5 , 0.75, 1.  ], shape=(5,), dtype=float64, device='cpu')
     """
-    as_device(device)
-    if is_followed((start, stop)):
-        return _tracked_linspace(start, stop, _count(num, "linspace: num"), dtype, endpoint)
+    given = next((a._storage.device for a in (start, stop) if a.__class__ is Array), None)
+    to = as_device(device) if device is not None or given is None else given
+    if is_followed((start, stop)) or to is not CPU:
+        first, last = (asarray(a, device=to) if a.__class__ in _SCALARS else a for a in (start, stop))
+        return _tracked_linspace(first, last, _count(num, "linspace: num"), dtype, endpoint)
     ends: list[Any] = [a if a.__class__ in _SCALARS else value(lift(a, "linspace")) for a in (start, stop)]
     start, stop = (a.item() if np.ndim(a) == 0 and hasattr(a, "item") else a for a in ends)
     num = _count(num, "linspace: num")
@@ -454,12 +532,15 @@ def _tracked_linspace(start: Any, stop: Any, num: int, dtype: Any, endpoint: boo
     """`linspace` by the same formula in operations that the derivative tape can follow."""
     ends = [lift(a, "linspace") for a in (start, stop)]
     first, last = broadcast_arrays(*[convert(a, dtype=a._dtype if a._dtype in COMPLEX else DEFAULT_FLOAT) for a in ends])
-    count = fresh(np.arange(num, dtype=np.float64).reshape((num,) + (1,) * first.ndim))
+    count = _array.xp.reshape(arange(num, dtype=DEFAULT_FLOAT, device=first._storage.device), (num,) + (1,) * first.ndim)
     intervals = num - 1 if endpoint else num
     out = first + count * ((last - first) / intervals) if intervals > 0 else first + count * (last - first)
     if endpoint and num > 1:
         out[-1, ...] = last
-    return out if dtype is None else convert(out, dtype=dtype_of(dtype))
+    if dtype is None:
+        return out
+    d = dtype_of(dtype)
+    return convert(_array.xp.floor(out) if d in INTEGER else out, dtype=d)
 
 
 def _count(n: Any, where: str) -> int:
@@ -480,8 +561,14 @@ def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = N
     Array([[1., 0.],
            [0., 1.]], shape=(2, 2), dtype=float64, device='cpu')
     """
-    as_device(device)
+    to = as_device(device)
     rows, cols = as_shape((n_rows, n_rows if n_cols is None else n_cols), "(n_rows, n_cols)")
+    if to is not CPU:
+        out = zeros((rows, cols), dtype=dtype, device=to)
+        long = min(rows + min(k, 0), cols - max(k, 0))
+        if long > 0:  # the diagonal is a window of stride cols + 1
+            window(out, (long,), (cols + 1,), k if k >= 0 else -k * cols)[...] = 1
+        return out
     return fresh(np.eye(rows, cols, k, DEFAULT_FLOAT if dtype is None else dtype_of(dtype)))
 
 
@@ -555,6 +642,23 @@ def triangle(x: Any, *, k: int, lower: bool) -> Any:
     return np.tril(x, k) if lower else np.triu(x, k)
 
 
+def _moved_back(g: Array, device: Any, source: Any) -> Array:
+    return relocated(g, device=source, source=device)
+
+
+@engine(vjp=_moved_back, linear="all")
+def relocated(x: Any, *, device: Any, source: Any) -> Any:
+    """A copy of the elements, which are on the device `source`, on another one."""
+    elements = x if x.__class__ is np.ndarray else x.to_host()
+    return elements if device is CPU else from_host(device.driver, elements)
+
+
+def moved(x: Array, device: Any) -> Array:
+    """A copy of an array on another device, which derivatives follow."""
+    return relocated(x, device=device, source=x._storage.device)
+
+
+_array.moved = moved
 _copying: Any = None
 
 
@@ -591,9 +695,9 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     >>> xp.astype(xp.asarray([1.7, -1.7]), xp.int32)
     Array([ 1, -1], shape=(2,), dtype=int32, device='cpu')
     """
-    if device is not None:
-        as_device(device)
     x = lift(x, "astype")
+    if device is not None and (to := as_device(device)) is not x._storage.device:
+        return moved(astype(x, dtype), device=to)
     d = dtype_of(dtype)
     if x._dtype.kind == "c" and d.kind != "c":
         raise TypeError(f"astype: {x.dtype} to {d} would drop imaginary parts; take xp.real(x), xp.imag(x) or xp.abs(x) first")

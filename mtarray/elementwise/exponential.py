@@ -39,7 +39,7 @@ def _by_exponent(x1: Any, x2: Any, y: Any) -> Any:
 
 
 def _no_negative_exponent(x1: Any, x2: Any) -> None:
-    if x2.dtype.kind == "i" and x1.dtype.kind in "iub" and (x2 < 0).any():
+    if x2.dtype.kind == "i" and x1.dtype.kind in "iub" and bool((x2 < 0).any()):
         raise ValueError("pow: integers to negative integer powers are not integers; cast the base to a floating dtype")
 
 

@@ -1,5 +1,6 @@
 """The CUDA engine: kernels compiled by Numba to cubins, launched through cuda.core, or run by a simulator where there is no GPU."""
 
+import functools
 import importlib
 
 # The module here that holds the engine ops of this name: functions of the same name, of Tensors and the same static parameters.
@@ -26,11 +27,18 @@ ENGINES = {
 }
 
 
+@functools.cache
+def part(name):
+    """A module of this package, imported when it is first wanted."""
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+@functools.cache
 def engine(name):
     """The device's implementation of an engine op; NotImplementedError where there is none yet."""
     module = ENGINES.get(name)
     try:
-        return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        return getattr(part(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name != f"{__name__}.{module}":
             raise

@@ -120,6 +120,22 @@ class Simulated(Driver):
     def synchronise(self):
         self.counts["synchronisations"] += 1
 
+    def await_on(self, stream):
+        """Nothing runs later here than it is launched."""
+
+    def memory(self):
+        """(free, total) bytes."""
+        return (1 << 40) - self.used()[0], 1 << 40
+
+    def used(self):
+        """(bytes in use, bytes kept)."""
+        with self._lock:
+            total = sum(m.size for m in self._memory.values())
+        return total, total
+
+    def trim(self):
+        """Nothing is kept."""
+
     def load(self, kernel):
         from . import simulator
 

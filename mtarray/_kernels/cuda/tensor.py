@@ -2,6 +2,8 @@
 
 from math import prod
 
+import numpy as np
+
 from mtarray import _strides
 
 
@@ -23,6 +25,11 @@ class Tensor:
     @property
     def driver(self):
         return self.buffer.driver
+
+    @property
+    def device(self):
+        """The public device (`mtarray.Device`)."""
+        return self.buffer.driver.device
 
     @property
     def ndim(self):
@@ -75,6 +82,27 @@ class Tensor:
         shape = (*self.shape[:axis], stop - start, *self.shape[axis + 1 :])
         return self.window(shape, self.strides, self.offset + start * self.strides[axis])
 
+    def copy(self):
+        """The same elements in memory of their own, contiguous."""
+        out = like(self)
+        if self.is_contiguous:
+            self.driver.copy(out.address, self.address, self.nbytes)
+        else:
+            from . import copying
+
+            copying.copy(out, self)
+        return out
+
+    def part(self, low, high):
+        """The bytes [low, high) of the memory, in memory of their own."""
+        return Tensor(self.buffer.part(low, high), (high - low,), (1,), 0, np.dtype(np.uint8))
+
+    def to_host(self):
+        """The elements as an ndarray: waits for everything launched before."""
+        if not self.is_contiguous:
+            return self.copy().to_host()
+        return self.driver.download(self.address, self.nbytes).view(self.dtype).reshape(self.shape)
+
     def viewed(self, dtype):
         """The same bytes as elements of another dtype of the same size."""
         return Tensor(self.buffer, self.shape, self.strides, self.offset, dtype)
@@ -84,6 +112,12 @@ def empty(driver, shape, dtype):
     """A contiguous tensor of arbitrary content."""
     shape = tuple(shape)
     return Tensor(driver.allocate(prod(shape) * dtype.itemsize), shape, _strides.contiguous(shape), 0, dtype)
+
+
+def from_host(driver, array):
+    """A contiguous tensor with the elements of an ndarray."""
+    shape = array.shape
+    return Tensor(driver.upload(array), shape, _strides.contiguous(shape), 0, array.dtype)
 
 
 def like(x, shape=None, dtype=None):

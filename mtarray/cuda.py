@@ -1,0 +1,117 @@
+"""CUDA devices: their memory, streams and graphs, and the copies between them and the host.
+
+Arrays are made on a device by `device="cuda"` and stay there; what is launched on it runs beside Python, in order. Where a value reaches
+Python (`float(x)`, `print(x)`, `if x:`) or a shape depends on the elements (`nonzero`, masks, `unique`), the host waits for the device.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from ._config import config
+from ._devices import device as _as_device
+
+
+class Memory(NamedTuple):
+    """Bytes of a device: `free` and `total`, and of its pool those in `used` and those it has `reserved`."""
+
+    free: int
+    total: int
+    used: int
+    reserved: int
+
+
+def _driver(device: Any) -> Any:
+    chosen = _as_device(device)
+    if chosen.driver is None:
+        raise ValueError(f"device={device!r} is not a CUDA device; use 'cuda' or 'cuda:1'")
+    return chosen.driver
+
+
+def is_available() -> bool:
+    """Whether there is a CUDA device: a GPU with its driver and the extra `cuda`, or the simulator (`config(cuda="simulate")`)."""
+    return device_count() > 0
+
+
+def device_count() -> int:
+    """Number of CUDA devices."""
+    from ._kernels.cuda import devices
+
+    return devices.count(config.cuda)
+
+
+def synchronize(device: Any = "cuda") -> None:
+    """Wait until everything launched on a device has run."""
+    _driver(device).synchronise()
+
+
+def memory_info(device: Any = "cuda") -> Memory:
+    """Bytes of a device and of its pool, as they are now."""
+    driver = _driver(device)
+    return Memory(*driver.memory(), *driver.used())
+
+
+def empty_cache(device: Any = "cuda") -> None:
+    """Give the memory that the pool keeps for later back to the device."""
+    _driver(device).trim()
+
+
+def stream(device: Any = "cuda") -> int:
+    """The number (CUstream) of the stream that everything on a device runs on, for libraries that are to run after or before it.
+
+    ValueError on a simulated device, which has none.
+    """
+    driver = _driver(device)
+    if driver.simulated:
+        raise ValueError(f"device {driver.name!r} is simulated and has no stream")
+    handle: int = driver.stream_handle
+    return handle
+
+
+def counts(device: Any = "cuda") -> dict[str, int]:
+    """What happened on a device since the process began: copies `to_device` and `to_host` and their bytes, `launches`, `allocations`,
+    `synchronisations`."""
+    return dict(_driver(device).counts)
+
+
+class TransferError(RuntimeError):
+    """A copy between host and device where `forbid_transfers` holds."""
+
+
+@contextmanager
+def forbid_transfers(device: Any = "cuda") -> Iterator[None]:
+    """In this context, in every thread, a copy of elements between the host and a device raises TransferError, naming where it happens.
+
+    What a training step needs is on the device before: this shows it. (Reading one number counts as well: `float(loss)`.)
+    """
+    driver = _driver(device)
+    opened = _site()
+
+    def refuse(way: str, nbytes: int) -> None:
+        raise TransferError(
+            f"a copy of {nbytes} bytes {'from the host to' if way == 'to_device' else 'to the host from'} device {driver.name!r} "
+            f"at {_site()}, forbidden by forbid_transfers at {opened}"
+        )
+
+    former, driver.forbidden = driver.forbidden, refuse
+    try:
+        yield
+    finally:
+        driver.forbidden = former
+
+
+def _site() -> str:
+    """The innermost line of code that is not mtarray's."""
+    for frame in reversed(traceback.extract_stack()):
+        if "/mtarray/" not in frame.filename.replace("\\", "/") and "contextlib" not in frame.filename:
+            return f"{frame.filename}:{frame.lineno}"
+    return "?"
+
+
+__all__ = [
+    "Memory", "TransferError", "counts", "device_count", "empty_cache", "forbid_transfers", "is_available", "memory_info", "stream",
+    "synchronize",
+]  # fmt: skip
