@@ -5,6 +5,7 @@ hook that the upper one fills.
 """
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,11 +82,14 @@ def _targets(node: ast.AST, module: str, is_package: bool) -> Iterator[str]:
             yield inner if inner.removeprefix("mtarray.") in MODULES else base
 
 
-def _imports(module: str) -> Iterator[Import]:
+@functools.cache
+def _imports(module: str) -> tuple[Import, ...]:
     path = MODULES[module]
-    for node, lazy in _walk(ast.parse(path.read_text(encoding="utf-8"))):
-        for target in _targets(node, module, path.name == "__init__.py"):
-            yield Import(module, target, getattr(node, "lineno", 0), lazy)
+    return tuple(
+        Import(module, target, getattr(node, "lineno", 0), lazy)
+        for node, lazy in _walk(ast.parse(path.read_text(encoding="utf-8")))
+        for target in _targets(node, module, path.name == "__init__.py")
+    )
 
 
 def _ours(module: str) -> Iterator[Import]:
