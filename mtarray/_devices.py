@@ -49,7 +49,7 @@ _process_default: Device = CPU
 def device(spec: Any, where: str = "device") -> Device:
     """The device that `spec` names: a Device, its name, or None for the default one."""
     if spec is None:
-        return _default.get() or _process_default
+        return current()
     if isinstance(spec, Device):
         return spec
     if spec == "cpu":
@@ -59,6 +59,19 @@ def device(spec: Any, where: str = "device") -> Device:
         if kind == "cuda" and (number.isdecimal() or spec == "cuda"):
             return _cuda(int(number or 0), where)
     raise ValueError(f"{where}={spec!r} names no device; there are {', '.join(repr(d.name) for d in devices())}")
+
+
+def current() -> Device:
+    """The default device."""
+    return _default.get() or _process_default
+
+
+def place(device_: Device) -> Token[Device | None]:
+    """Make a device the default one of this thread or task, until `unplace`."""
+    return _default.set(device_)
+
+
+unplace = _default.reset
 
 
 def _cuda(number: int, where: str) -> Device:

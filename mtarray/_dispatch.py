@@ -85,7 +85,8 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
     if op.validate is not None:
         op.validate(*[np.asarray(x) if x.__class__ in WEAK_KIND else x if elsewhere else value(x) for x in xs])
     if elsewhere:
-        outs = _device_doors.elementwise(op, plan, _device_doors.with_numbers(args, xs))
+        xs = _device_doors.with_numbers(args, xs)
+        outs = _device_doors.elementwise(op, plan, xs)
     elif plan.direct and size < plan.limit:
         ins = [x if x.__class__ in WEAK_KIND else x._storage.buffer if x._whole >= 0 else value(x) for x in xs]
         token = set_errors(QUIET)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import _array
-from .._array import Array, fresh, value
+from .._array import Array
 from . import tape
 from .forward import attach, tangent
 from .sweep import _result as results_of
@@ -40,13 +40,13 @@ def _step(
             f"{name}: the function also depends on an array that is being differentiated by and is not among its arguments; "
             "pass it as an argument, or take its detach()"
         )
-    ys = [fresh(np.array(value(y), order="C")) for y in made]  # each in memory of its own
+    ys = [snapshot(y).copy() for y in made]  # each in memory of its own
     mask = 0
     for x in xs:
         node = x._storage.node
         mask |= node.mask & local.active if node is not None else 0
     if mask:
-        shapes = [(y._shape, y._dtype) for y in ys]
+        shapes = [(y._shape, y._dtype, y._storage.device) for y in ys]
 
         def backward(node: Node, gs: Any, inputs: Arrays) -> Sequence[Any]:
             found = results_of(node) if keeps_results else ()
@@ -65,7 +65,7 @@ def _step(
 
         def forward(T: Transform) -> Sequence[Any]:
             ts = [tangent(x, T) for x in xs]
-            given = [zeros(x._shape, x._dtype) if t is None else by_value(t) for x, t in zip(xs, ts)]
+            given = [tape.zeros_as(x) if t is None else by_value(t) for x, t in zip(xs, ts)]
             return push(given, [by_value(y) for y in ys], [by_value(x) for x in xs])
 
         attach(tuple(xs), tuple(ys), forward, OPAQUE)
@@ -190,7 +190,7 @@ def custom_vjp(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
                     used[:] = [t for d, t in zip(found, ts) if d is not None]
                     return tuple([d for d in found if d is not None])
 
-                _, transposed = vjp(linear, *[zeros(y._shape, y._dtype) for y in ys])
+                _, transposed = vjp(linear, *[tape.zeros_as(y) for y in ys])
                 return transposed(tuple(used))
 
             ys = _step("custom_vjp", c.run, c.xs, pull, push, True)
@@ -223,7 +223,7 @@ def custom_jvp(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
                 return flatten(rule(c.args(xs), c.args(ts)))[0]
 
             def pull(gs: Arrays, ys: Arrays, xs: Arrays) -> Any:
-                zero = [zeros(x._shape, x._dtype) for x in xs]
+                zero = [tape.zeros_as(x) for x in xs]
                 return vjp(lambda *ts: tuple([_result(t, "custom_jvp") for t in push(list(ts), ys, xs)]), *zero)[1](tuple(gs))
 
             ys = _step("custom_jvp", c.run, c.xs, pull, push, False)

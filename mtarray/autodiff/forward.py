@@ -13,10 +13,12 @@ import numpy as np
 
 from .. import _array, _strides
 from .._array import Array, fresh, value
+from .._devices import current, place, unplace
+from .._storage import Storage
 from . import tape
 from .rules import rules_of
 from .sweep import NoDerivativeError, expand, scaled, sweep
-from .tape import COPY, SELECT, Node, Transform, copy, local, recording, view_on, zeros
+from .tape import COPY, SELECT, Node, Transform, copy, is_whole, local, recording, view_on, zeros, zeros_as
 
 
 def around(T: Transform, active: int) -> int:
@@ -57,7 +59,13 @@ def attach(inputs: tuple[Any, ...], outputs: tuple[Array, ...], rule: Callable[[
     active = local.active
     for T in transforms(inputs, active):
         with recording(around(T, active)):
-            found = rule(T)
+            away = outputs and outputs[0]._storage.device is not current()
+            place_token = place(outputs[0]._storage.device) if away else None  # where rules make what they make of nothing
+            try:
+                found = rule(T)
+            finally:
+                if place_token is not None:
+                    unplace(place_token)
             for y, t in zip(outputs, found):
                 if t is None or y._dtype.kind not in "fc":
                     continue
@@ -80,10 +88,10 @@ def dense(t: Array, y: Array) -> Array:
         t = _array.xp.astype(t, y._dtype)
     if t._shape != y._shape:
         t = _array.broadcast_window(t, y._shape)
-    if y._whole < 0:  # lay it out as y is
+    if not is_whole(y):  # lay it out as y is
         order = _strides.dense_order(y._shape, y._strides)
         t = _array.xp.permute_dims(t, order or ())
-    return t if t._whole >= 0 and not t._readonly else copy(t)
+    return t if is_whole(t) and not t._readonly else copy(t)
 
 
 def tangents_of(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any, T: Transform) -> Any:
@@ -135,10 +143,14 @@ def _partial(rules: Any, i: int, t: Array, inputs: tuple[Any, ...], y: Array, st
 
 def _without_unchosen(d: Array, chosen: Any, get: Any) -> Array:
     """A tangent with 0 where it is not finite and its element was not chosen: as the reverse sweep has it, nothing depends on that one."""
+    xp = _array.xp
+    if d._storage.__class__ is not Storage:  # looking at an element would wait for the device
+        with recording(0):
+            kept = xp.isfinite(d) | (scaled(xp.ones_like(d), chosen, get, False) != 0)
+        return xp.where(kept, d, tape.zeros((), d._dtype, d._storage.device))
     finite = np.isfinite(value(d))
     if finite.all():
         return d
-    xp = _array.xp
     with recording(0):
         lost = ~finite & (value(scaled(xp.ones_like(d), chosen, get, False)) == 0)
     return xp.where(fresh(lost), fresh(np.zeros((), d._dtype)), d) if lost.any() else d
@@ -182,7 +194,7 @@ def _outputs(y: Any) -> Any:
 
 
 def _zero_like(x: Any) -> Any:
-    return zeros(x._shape, x._dtype) if x.__class__ is Array else x.__class__(0)
+    return zeros_as(x) if x.__class__ is Array else x.__class__(0)
 
 
 def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static: Any, ts: list[Any]) -> Any:
@@ -191,7 +203,7 @@ def _transposed(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], st
 
     T = Transform()
     rules = rules_of(op)
-    us = [zeros(y._shape, y._dtype) if y._dtype.kind in "fc" else None for y in outputs]
+    us = [zeros_as(y) if y._dtype.kind in "fc" else None for y in outputs]
     watched, nodes = watch_values([u for u in us if u is not None], T)
     rest = iter(watched)
     us = [None if u is None else next(rest) for u in us]

@@ -7,10 +7,8 @@ import sys
 import threading
 from typing import Any
 
-import numpy as np
-
 from .. import _array
-from .._array import Array, fresh, from_owned
+from .._array import Array, from_owned
 from . import tape
 from .sweep import settled, sweep
 from .tape import IMPERATIVE, LEAF, Node, local, snapshot, view_on
@@ -46,7 +44,7 @@ def set_requires_grad(x: Array, value: bool) -> None:
         return
     if node is not None and tape.is_tracked(node):
         raise RuntimeError("requires_grad=True: a grad, vjp or jvp is following this array; set it before, or on a copy")
-    if x._whole < 0 and not _covers(x):
+    if not tape.is_whole(x) and not _covers(x):
         raise ValueError(
             f"requires_grad=True: this array of shape {x.shape} is a view of a part of its memory, and the gradient belongs to all of it; "
             "set it on the array it is a view of, or on x.copy()"
@@ -86,7 +84,7 @@ def set_gradient(x: Array, g: Any) -> None:
         return
     if g.__class__ is not Array or g._shape != x._shape:
         raise ValueError(f"grad: the gradient of an array of shape {x._shape} is an array of that shape, or None")
-    total = fresh(np.zeros(x._storage.buffer.shape, x._storage.buffer.dtype))
+    total = tape.zeros(x._storage.buffer.shape, x._storage.buffer.dtype, x._storage.device)
     view_on(total._storage, x._shape, x._strides, x._offset, x._dtype)[...] = g
     leaf.grad = total
 
@@ -100,11 +98,11 @@ def backward(y: Array, cotangent: Any = None, retain_graph: bool = False, create
         )
     if cotangent is None:
         _number(y, "backward")
-        g = fresh(np.ones(y._shape, y._dtype))
+        g = tape.ones_as(y)
     else:
         from .. import _array
 
-        g = _array.xp.asarray(cotangent)
+        g = _array.xp.asarray(cotangent, device=None if cotangent.__class__ is Array else y._storage.device)
         if g._shape != y._shape:
             raise ValueError(f"backward: the cotangent has shape {g._shape}, the array {y._shape}")
         g = settled(g, (None, None, y._dtype, y._shape, None, 0))

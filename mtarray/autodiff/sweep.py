@@ -15,12 +15,13 @@ import numpy as np
 from .. import _array, _strides
 from .._array import Array, fresh, value, window
 from .._config import config
+from .._devices import current, place, unplace
 from .._operands import QUIET, reset_errors, set_errors
 from .._storage import HELD, Storage
 from . import tape
 from .plain import carry, of_plain
 from .rules import is_linear
-from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, copy, edge_of, local, restore, view_on, zeros
+from .tape import COPY, INPUT, LEAF, OPAQUE, SELECT, WRITE, Edge, Node, Transform, copy, edge_of, is_whole, local, restore, view_on, zeros
 
 
 class NoDerivativeError(RuntimeError):
@@ -65,18 +66,24 @@ class _Sweep:
         plain = watch is None and config._values["kernels"] == "auto"
         unused = self.unused
         token, before = set_errors(QUIET), local.active
+        placed, place_token = current(), None  # where rules make what they make of nothing
         if not create:
             local.active = before & ~self.bit
         try:
             while self.heap:
                 node = heappop(self.heap)[1]
                 g, owned = self.cotangents.pop(node)
+                if g.__class__ is Array and g._storage.device is not placed:
+                    placed = g._storage.device
+                    place_token = place(placed) if place_token is None else (place(placed), place_token)[1]
                 if not (plain and node.op.rules is not None and self.visit_plain(node, g)):
                     self.visit(node, g, owned)
                 if unused:
                     unused.discard(node)
                 del g
         finally:
+            if place_token is not None:
+                unplace(place_token)
             local.active = before
             reset_errors(token)
         return self.found
@@ -85,7 +92,12 @@ class _Sweep:
         """`visit` on ndarrays, where that serves; otherwise nothing has happened."""
         if g.__class__ is Array:
             storage = g._storage
-            if storage.node is not None or g._dtype.kind != "f" or (storage.ties is not None and storage.ties is not HELD):
+            if (
+                storage.__class__ is not Storage
+                or storage.node is not None
+                or g._dtype.kind != "f"
+                or (storage.ties is not None and storage.ties is not HELD)
+            ):
                 return False
             storage.ties = HELD  # it may be somebody's, who writes into it while what becomes of it here is still in use
             g = value(g)
@@ -114,7 +126,7 @@ class _Sweep:
         if node.op is LEAF if self.leaves is None else node in self.leaves:
             self.found[node] = g if owned else tape.by_value(g)  # it may be somebody's cotangent, or that of two
             return
-        if g.__class__ is Array and g._whole < 0 and (node.view is not None or node.op is WRITE):
+        if g.__class__ is Array and g._whole < 0 and not tape.is_whole(g) and (node.view is not None or node.op is WRITE):
             g, owned = copy(g), True  # windows of it will be taken
         if node.part is not None:
             main, i = node.part
@@ -151,7 +163,7 @@ class _Sweep:
             entry[0], entry[1] = of_plain(*entry)
         if key is not None and strides is not None and _strides.overlaps(shape, strides):
             # Elements that `key` tells apart may be one: they are added where they are not, and then as a window.
-            whole = zeros(shape, dtype)
+            whole = zeros(shape, dtype, g._storage.device)
             _array.accumulate(whole, g, key)
             g, owned, key = whole, True, None
         if key is None:
@@ -168,16 +180,16 @@ class _Sweep:
                 if g._shape != node.shape:
                     g = _array.xp.reshape(g, node.shape)
                 if entry is None:
-                    self.cotangents[node] = [g, owned and g._whole >= 0 and not g._readonly]
-                elif entry[1] and (g._whole >= 0 or entry[0]._whole > FEW):
+                    self.cotangents[node] = [g, owned and is_whole(g) and not g._readonly]
+                elif entry[1] and (is_whole(g) or entry[0]._whole > FEW):
                     entry[0] += g
                 else:
                     g = entry[0] + g  # of two permuted windows: laid out as they are, so nothing can be added at a window of it
-                    self.cotangents[node] = [g, g._whole >= 0]
+                    self.cotangents[node] = [g, is_whole(g)]
                 return
         first = entry is None
         if entry is None:
-            entry = self.cotangents[node] = [zeros(node.shape, node.dtype), True]
+            entry = self.cotangents[node] = [zeros(node.shape, node.dtype, g._storage.device), True]
             self.unused.add(node)
         elif not entry[1]:
             entry[0], entry[1] = copy(entry[0]), True
@@ -290,6 +302,9 @@ def _nothing_of_nothing(d: Array, g: Array) -> Array:
     What was overwritten or not chosen has the cotangent 0, and may have an infinite derivative, as in `where(x == 0, 0, log(x))`. Nothing
     depends on it all the same.
     """
+    if d._storage.__class__ is not Storage:  # looking at an element would wait for the device
+        xp = _array.xp
+        return xp.where(xp.isfinite(d) | (g != 0), d, xp.zeros((), dtype=d._dtype, device=d._storage.device))
     if d._whole > FEW:  # one pass on all cores, where a look at each element takes three on one
         alone = tape.fresh_on(Storage(d._storage.buffer, HELD), d._shape, d._dtype)
         if np.isfinite(value(_array.xp.sum(alone))):
@@ -436,6 +451,8 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
 def _winners(g: Array, shape: tuple[int, ...], key: tuple[Any, ...]) -> Array:
     """Of several values written to one place the last one stays; the others get no cotangent."""
     arrays = [k for k in key if isinstance(k, np.ndarray)]
+    if g._storage.__class__ is not Storage:
+        return _winners_elsewhere(g, shape, key)
     if not any(k.dtype.kind in "iu" for k in arrays):
         return g
     if len(key) == 1 and np.unique(arrays[0] % shape[0]).size == arrays[0].size:
@@ -445,6 +462,18 @@ def _winners(g: Array, shape: tuple[int, ...], key: tuple[Any, ...]) -> Array:
     ids[key] = mine
     won = ids[key] == mine
     return g if won.all() else _array.xp.where(fresh(won), g, fresh(np.zeros((), g._dtype)))
+
+
+def _winners_elsewhere(g: Array, shape: tuple[int, ...], key: tuple[Any, ...]) -> Array:
+    """`_winners` on a device, without waiting for it."""
+    if not any(getattr(k, "dtype", g._dtype).kind in "iu" for k in key):
+        return g
+    xp, device = _array.xp, g._storage.device
+    ids = xp.empty(shape, dtype=xp.int64, device=device)
+    mine = xp.reshape(xp.arange(prod(g._shape), device=device), g._shape)
+    _array.assign(ids, mine, key)
+    won = _array.select(ids, key) == mine
+    return xp.where(won, g, xp.zeros((), dtype=g._dtype, device=device))
 
 
 __all__ = ["INPUT", "FreedError", "NoDerivativeError", "Transform", "sweep", "window"]

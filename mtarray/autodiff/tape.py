@@ -19,7 +19,8 @@ import numpy as np
 
 from .. import _array, _dispatch, _selection, _strides
 from .._array import Array, fresh, value
-from .._storage import HELD, SHARED, Hold, Holds, Storage, copied, held, keep
+from .._devices import CPU, current
+from .._storage import HELD, SHARED, DeviceStorage, Hold, Holds, Storage, copied, held, keep
 from .rules import rules_of
 
 _new = object.__new__
@@ -204,11 +205,11 @@ def save(x: Array) -> Any:
             ties.whole = True
         return storage.buffer
     if 0 in x._shape:
-        return fresh(np.empty(x._shape, x._dtype))
+        return zeros(x._shape, x._dtype, storage.device)
     low, high = _strides.extent(x._shape, x._strides)
     n = x._dtype.itemsize
     low, high = (x._offset + low) * n, (x._offset + high + 1) * n
-    if high - low <= SMALL or ties is SHARED:
+    if (high - low <= SMALL and storage.__class__ is Storage) or ties is SHARED:  # elsewhere a copy costs a launch
         hold = Hold(storage.buffer, low, high)
         hold.detach()
         return hold
@@ -245,11 +246,12 @@ def restore(edge: Edge) -> Array:
     if saved.__class__ is Array:
         return snapshot(saved) if node is None else _linked(value(saved), edge)
     buffer, shift, ties = held(saved)
+    kind = Storage if buffer.__class__ is np.ndarray else DeviceStorage
     if ties is not None:
-        storage = Storage(buffer, ties)
+        storage = kind(buffer, ties)
         storage.node = node
         return view_on(storage, shape, strides, offset, dtype)
-    x = view_on(Storage(buffer, HELD), shape, strides, offset - shift // dtype.itemsize, dtype)
+    x = view_on(kind(buffer, HELD), shape, strides, offset - shift // dtype.itemsize, dtype)
     if node is None:
         return x
     # What is repeated stays so: a broadcast view of the elements that are really there.
@@ -265,7 +267,7 @@ def _seen(node: Node) -> bool:
 def _linked(elements: Any, edge: Edge) -> Array:
     """A copy of elements, recorded as a copy of the window that an edge points to."""
     node, _, dtype, shape, strides, offset = edge
-    x = fresh(np.array(elements, order="C"))
+    x = fresh(np.array(elements, order="C") if elements.__class__ is np.ndarray else elements.copy())
     n = x._storage.node = Node(COPY, node.mask & local.active, None, shape, dtype, ((node, None, dtype, shape, strides, offset),))
     if node.tan:
         steps = _strides.contiguous(shape) if strides is None else strides
@@ -277,8 +279,17 @@ def _linked(elements: Any, edge: Edge) -> Array:
 def fresh_on(storage: Storage, shape: tuple[int, ...], dtype: Any) -> Array:
     """The array that is the whole of a storage."""
     out = view_on(storage, shape, _strides.contiguous(shape), 0, dtype)
-    out._whole = storage.buffer.size
+    if storage.__class__ is Storage:
+        out._whole = storage.buffer.size
     return out
+
+
+def is_whole(x: Array) -> bool:
+    """Whether a window is all of its storage, in the order of its memory, on whatever device."""
+    if x._whole >= 0 or x._storage.__class__ is Storage:
+        return x._whole >= 0
+    buffer = x._storage.buffer
+    return not x._offset and x._dtype is buffer.dtype and x._shape == buffer.shape and x._strides == buffer.strides
 
 
 def view_on(storage: Storage, shape: Any, strides: Any, offset: int, dtype: Any) -> Array:
@@ -306,10 +317,11 @@ def copy(x: Array) -> Array:
 def snapshot(x: Array) -> Array:
     """The elements of `x` by value, untracked: whoever writes first makes a copy."""
     storage = x._storage
-    if x._whole < 0 or storage.ties is SHARED or storage.ties.__class__ is Holds:
-        return fresh(np.array(value(x), order="C"))
+    if not is_whole(x) or storage.ties is SHARED or storage.ties.__class__ is Holds:
+        elements = value(x)
+        return fresh(np.array(elements, order="C") if elements.__class__ is np.ndarray else elements.copy())
     storage.ties = HELD
-    return fresh_on(Storage(storage.buffer, HELD), x._shape, x._dtype)
+    return fresh_on(storage.__class__(storage.buffer, HELD), x._shape, x._dtype)
 
 
 def by_value(x: Array) -> Array:
@@ -320,8 +332,23 @@ def by_value(x: Array) -> Array:
     return out
 
 
-def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
-    return fresh(np.zeros(shape, dtype))
+def zeros(shape: tuple[int, ...], dtype: Any, device: Any = None) -> Array:
+    """Zeros on a device, by default on that of the cotangents at hand."""
+    if (device or current()) is CPU:
+        return fresh(np.zeros(shape, dtype))
+    return _array.xp.zeros(shape, dtype=dtype, device=device)
+
+
+def zeros_as(x: Array) -> Array:
+    """Zeros of the shape and dtype of `x`, where it is."""
+    return zeros(x._shape, x._dtype, x._storage.device)
+
+
+def ones_as(x: Array) -> Array:
+    """Ones of the shape and dtype of `x`, where it is."""
+    if x._storage.__class__ is Storage:
+        return fresh(np.ones(x._shape, x._dtype))
+    return _array.xp.ones(x._shape, dtype=x._dtype, device=x._storage.device)
 
 
 # ---------------------------------------------------------------------- recording
@@ -470,7 +497,8 @@ def _record(op: Any, inputs: tuple[Any, ...], outputs: tuple[Array, ...], static
                         node.out = storage.buffer
                 else:
                     node.shape = storage.buffer.shape
-                    node.view = (y._shape, y._strides)
+                    if not is_whole(y):
+                        node.view = (y._shape, y._strides)
                     if keeps[0]:
                         node.out = save(y)
         else:
@@ -490,7 +518,7 @@ def record_parts(op: Any, mask: int, static: Any, ins: Any, outputs: tuple[Array
     """Name the results of one call: a node for all, and one for each that can be differentiated."""
     main = Node(op, mask, static, (), outputs[0]._dtype, ins)
     main.parts = [(y._shape, y._dtype) for y in outputs]
-    saved = [(save(y) if keeps_y else None, y._dtype, y._shape, None if y._whole >= 0 else y._strides) for y in outputs]
+    saved = [(save(y) if keeps_y else None, y._dtype, y._shape, None if is_whole(y) else y._strides) for y in outputs]
     nodes: list[Any] = []
     for i, y in enumerate(outputs):
         if y._dtype.kind not in "fc":
@@ -499,7 +527,7 @@ def record_parts(op: Any, mask: int, static: Any, ins: Any, outputs: tuple[Array
         storage = y._storage
         node = storage.node = Node(op, mask, None, storage.buffer.shape, y._dtype, ())
         node.part = (main, i)
-        if y._whole < 0:
+        if not is_whole(y):
             node.view = (y._shape, y._strides)
         nodes.append(node)
     if keeps_y:
@@ -547,7 +575,7 @@ def record_selection(x: Array, out: Array, key: tuple[Any, ...]) -> None:
     if mask:
         storage = out._storage
         storage.node = n = Node(SELECT, mask, key, storage.buffer.shape, out._dtype, (edge_of(x, False),))
-        if out._whole < 0:
+        if not is_whole(out):
             n.view = (out._shape, out._strides)
     if node.tan or watch is not None:
         _finish(SELECT, (x,), (out,), key)
@@ -555,7 +583,7 @@ def record_selection(x: Array, out: Array, key: tuple[Any, ...]) -> None:
 
 def constant_key(key: tuple[Any, ...]) -> tuple[Any, ...]:
     """Index arrays as they are now: they may be windows on arrays that are written later."""
-    return tuple([k.copy() if isinstance(k, np.ndarray) else k for k in key])
+    return tuple([k.copy() if hasattr(k, "copy") else k for k in key])
 
 
 def written(x: Array, item: Array | None, key: Any, add: bool) -> None:

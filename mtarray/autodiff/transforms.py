@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from .. import _array
-from .._array import Array, fresh
+from .._array import Array
 from .._operands import lift
 from .._storage import HELD, Storage
 from . import tape
 from .forward import dense, tangent
 from .sweep import settled, sweep
-from .tape import INPUT, Node, Transform, by_value, copy, live, snapshot, zeros
+from .tape import INPUT, Node, Transform, by_value, copy, live, ones_as, snapshot, zeros, zeros_as
 from .trees import flatten
 
 _new = object.__new__
@@ -33,7 +33,7 @@ def _operand(x: Any, where: str) -> Array:
     if x.__class__ is Array and x._dtype.kind in "fc":
         return x
     if x.__class__ in (float, complex):
-        return fresh(np.asarray(x))
+        return _array.xp.asarray(x)
     if x.__class__ in (int, bool) or (x.__class__ is not Array and not isinstance(x, (np.ndarray, np.generic))):
         raise TypeError(
             f"{where}: differentiates by floating-point arrays, and got {x!r:.60} of type {type(x).__name__}; "
@@ -117,7 +117,7 @@ def _gradients(found: dict[Node, Array], nodes: Sequence[Node], xs: Sequence[Arr
     for node, x in zip(nodes, xs):
         g = found.get(node)
         if g is None:
-            out.append(zeros(x._shape, x._dtype))
+            out.append(zeros_as(x))
         else:
             out.append(_leaving(g))
     return out
@@ -170,7 +170,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
                 raise TypeError(f"grad: has_aux=True, so the function must return a pair (value, aux), not {type(y).__name__}")
             y, aux = y
         y = _number(y, "grad")
-        found = sweep([(y, fresh(np.ones(y._shape, y._dtype)))], T.bit, set(given.nodes), False)
+        found = sweep([(y, ones_as(y))], T.bit, set(given.nodes), False)
         g = given.gradients(found)
         y = _leaving(y, T.bit)
         if has_aux:
@@ -299,7 +299,11 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     dys = []
     for y in ys:
         t = tangent(y, T)
-        dys.append(zeros(y._shape, y._dtype if y._dtype.kind in "fc" else np.dtype(np.float64)) if t is None else _leaving(copy(t)))
+        dys.append(
+            zeros(y._shape, y._dtype if y._dtype.kind in "fc" else np.dtype(np.float64), y._storage.device)
+            if t is None
+            else _leaving(copy(t))
+        )
     result = build([_untangled(y) for y in ys]), build(dys)
     if has_aux:
         leaves, build = flatten(aux)
@@ -329,7 +333,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     y, pullback = vjp(f, *primals)
     leaves, build = flatten(y)
     # The pullback is linear in the cotangent: its own pullback, at any cotangent, is the derivative forward.
-    dummies = tuple([zeros(v._shape, v._dtype) for v in leaves])
+    dummies = tuple([zeros_as(v) for v in leaves])
     _, transposed = vjp(lambda *cs: pullback(build(list(cs))), *dummies)
 
     def derivative(*tangents: Any) -> Any:
@@ -344,9 +348,9 @@ def _basis(x: Array) -> list[Array]:
     """The unit vectors of the space of `x`."""
     out = []
     for i in range(prod(x._shape)):
-        e = np.zeros(prod(x._shape), x._dtype)
+        e = zeros((prod(x._shape),), x._dtype, x._storage.device)
         e[i] = 1
-        out.append(fresh(e.reshape(x._shape)))
+        out.append(_array.xp.reshape(e, x._shape))
     return out
 
 
@@ -371,8 +375,8 @@ def jacrev(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         for k, v in enumerate(leaves):
             if v._dtype.kind == "c" or x._dtype.kind == "c":
                 raise TypeError("jacobian: not defined for complex arrays; take the jacobian of real and imaginary parts")
-            rows = [pullback(build([e if j == k else zeros(w._shape, w._dtype) for j, w in enumerate(leaves)]))[0] for e in _basis(v)]
-            stacked = _array.xp.stack(rows) if rows else zeros((0, *x._shape), x._dtype)
+            rows = [pullback(build([e if j == k else zeros_as(w) for j, w in enumerate(leaves)]))[0] for e in _basis(v)]
+            stacked = _array.xp.stack(rows) if rows else zeros((0, *x._shape), x._dtype, x._storage.device)
             outs.append(_array.xp.reshape(stacked, v._shape + x._shape))
         return build(outs)
 
@@ -395,7 +399,7 @@ def jacfwd(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         columns = [flatten(jvp(g, (x,), (e,))[1]) for e in _basis(x)]
         if not columns:
             leaves, build = flatten(g(x))
-            return build([zeros(v._shape + x._shape, v._dtype) for v in leaves])
+            return build([zeros(v._shape + x._shape, v._dtype, v._storage.device) for v in leaves])
         build = columns[0][1]
         outs = []
         for k, v in enumerate(columns[0][0]):
