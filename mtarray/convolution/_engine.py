@@ -124,10 +124,10 @@ def correlated(x: Any, u: Any, *, geometry: Geometry, kernel: tuple[int, int]) -
 # ---------------------------------------------------------------------- pooling
 
 
-def _pooled_by_x(g: Any, y: Any, shape: tuple[int, ...]) -> Any:
+def _pooled_by_x(g: Any, y: Any, shape: tuple[int, ...], rows: Spans, columns: Spans) -> Any:
     if g[0] is None:
         return None
-    made: Array = put_back(g[0], y[1], size=shape[2:])
+    made: Array = put_back(g[0], y[1], size=shape[2:], rows=rows, columns=columns)
     return made
 
 
@@ -143,19 +143,19 @@ def max_pooled(x: Any, *, rows: Spans, columns: Spans) -> Any:
     return _plain.largest(x, rows, columns, places)
 
 
-def _picked_by_x(g: Array, places: Array, shape: tuple[int, ...]) -> Array:
-    made: Array = put_back(g, places, size=shape[2:])
+def _picked_by_x(g: Array, places: Array, shape: tuple[int, ...], rows: Spans, columns: Spans) -> Array:
+    made: Array = put_back(g, places, size=shape[2:], rows=rows, columns=columns)
     return made
 
 
-def _put_back_by_x(g: Array, places: Array) -> Array:
-    made: Array = picked(g, places)
+def _put_back_by_x(g: Array, places: Array, rows: Spans, columns: Spans) -> Array:
+    made: Array = picked(g, places, rows=rows, columns=columns)
     return made
 
 
 @engine(vjp=(_picked_by_x, 0), linear="all")
-def picked(x: Any, places: Any) -> Any:
-    """The elements of each plane at positions of the flattened plane."""
+def picked(x: Any, places: Any, *, rows: Spans, columns: Spans) -> Any:
+    """The elements of each plane at positions of the flattened plane, each in its window."""
     if _kernels(x.dtype, x.size, _POOLED):
         from .._kernels.cpu import pooling as kernels
 
@@ -164,8 +164,11 @@ def picked(x: Any, places: Any) -> Any:
 
 
 @engine(vjp=(_put_back_by_x, 0), linear="all")
-def put_back(x: Any, places: Any, *, size: tuple[int, int]) -> Any:
-    """Planes of zeros with the elements of x added at their positions: the adjoint of `picked`."""
+def put_back(x: Any, places: Any, *, size: tuple[int, int], rows: Spans, columns: Spans) -> Any:
+    """Planes of zeros with the elements of x added at their positions: the adjoint of `picked`.
+
+    The windows tell a device, whose threads each look after one place of the plane, where to look.
+    """
     if _kernels(x.dtype, x.shape[0] * x.shape[1] * size[0] * size[1], _POOLED):
         from .._kernels.cpu import pooling as kernels
 
