@@ -12,6 +12,9 @@ Coefficients are minimax fits made for these intervals; log and exp are within 2
 Unsigned 64-bit constants are typed because Numba would turn `uint64 + int` into a float.
 """
 
+import inspect
+import sys
+
 import numpy as np
 
 from .random_primitives import as_bits, as_float, floor, lookup, select, sqrt, to_float, to_unsigned
@@ -26,6 +29,12 @@ ATTEMPTS = {"gamma": 2, "beta": 3, "poisson": 1, "binomial": 1, "geometric": 1}
 SEARCHED = ("poisson", "binomial")
 MOST_STEPS = 200  # of a search; a mean below 10 reaches it with a probability below 1e-100
 MOST_ATTEMPTS = 1000  # valid parameters are accepted four times out of five or more often; only invalid ones (NaN) get here
+
+
+def source(part):
+    """The text that is pasted into kernels: the formulas (1), and what single elements of `integers` are drawn by (2)."""
+    return inspect.getsource(sys.modules[__name__]).split("\n# --- begin: pasted")[part].split("\n", 1)[1]
+
 
 # --- begin: pasted into kernels ---
 U0 = np.uint64(0)
@@ -402,3 +411,39 @@ def geometric(w0, w1, w2, w3, v0, v1, v2, v3, x0, x1, x2, x3, p, unused):
     k = floor(log(tail_unit(join(w0, w1))) / log1p(select(certain, -0.5, -p))) + 1.0
     k = select(k > 9.223372036854775e18, 9.223372036854775e18, k)
     return select(certain, 1.0, k), p >= 0.0
+
+
+# --- begin: pasted into kernels of integers ---
+
+
+def lemire32(w, span, threshold):
+    p = w * span
+    return p >> U32, np.uint64((p & LOW32) < threshold)
+
+
+def lemire64(w, span, threshold):
+    a, b, c, d = w & LOW32, w >> U32, span & LOW32, span >> U32
+    low = a * c
+    mid = b * c + (low >> U32)
+    cross = a * d + (mid & LOW32)
+    high = b * d + (mid >> U32) + (cross >> U32)
+    return (high if span != U0 else w), np.uint64(w * span < threshold)
+
+
+def retry32(block, lane, retry, stream, key, span, threshold):
+    while True:
+        w0, w1, w2, w3 = philox(block, retry, stream, key)
+        w = w0 if lane == 0 else (w1 if lane == 1 else (w2 if lane == 2 else w3))
+        value, bad = lemire32(w, span, threshold)
+        if bad == U0:
+            return value
+        retry = (retry + U1) & LOW32
+
+
+def retry64(block, lane, retry, stream, key, span, threshold):
+    while True:
+        w0, w1, w2, w3 = philox(block, retry, stream, key)
+        value, bad = lemire64(join(w0, w1) if lane == 0 else join(w2, w3), span, threshold)
+        if bad == U0:
+            return value
+        retry = (retry + U1) & LOW32

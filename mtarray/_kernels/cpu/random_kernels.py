@@ -4,8 +4,6 @@ Argument words: 0 output address, 1 elements, 2 key, 3 first block, 4 first retr
 the parameters' descriptors; see each template. A chunk is a range of blocks or of elements and never depends on the thread count.
 """
 
-import inspect
-
 from .. import build
 from . import driver, random_core
 
@@ -31,8 +29,11 @@ _addresses = {}
 
 def prelude():
     """Source of the formulas as inlined helpers; those that a kernel does not call are not compiled."""
-    source = inspect.getsource(random_core).split("# --- begin: pasted into kernels ---\n")[1]
-    return _HEADER + source.replace("\ndef ", "\n@inline\ndef ")
+    return _HEADER + _pasted(1)
+
+
+def _pasted(part):
+    return random_core.source(part).replace("\ndef ", "\n@inline\ndef ")
 
 
 def _stores(per, indent, at):
@@ -92,42 +93,6 @@ def _integers(per, dtype):
         f" e % {per}, retry, stream, key, span, threshold) + low)\n"
     )
     return lines
-
-
-_INTEGER_HELPERS = """
-@inline
-def lemire32(w, span, threshold):
-    p = w * span
-    return p >> U32, np.uint64((p & LOW32) < threshold)
-
-@inline
-def lemire64(w, span, threshold):
-    a, b, c, d = w & LOW32, w >> U32, span & LOW32, span >> U32
-    low = a * c
-    mid = b * c + (low >> U32)
-    cross = a * d + (mid & LOW32)
-    high = b * d + (mid >> U32) + (cross >> U32)
-    return (high if span != U0 else w), np.uint64(w * span < threshold)
-
-@inline
-def retry32(block, lane, retry, stream, key, span, threshold):
-    while True:
-        w0, w1, w2, w3 = philox(block, retry, stream, key)
-        w = w0 if lane == 0 else (w1 if lane == 1 else (w2 if lane == 2 else w3))
-        value, bad = lemire32(w, span, threshold)
-        if bad == U0:
-            return value
-        retry = (retry + U1) & LOW32
-
-@inline
-def retry64(block, lane, retry, stream, key, span, threshold):
-    while True:
-        w0, w1, w2, w3 = philox(block, retry, stream, key)
-        value, bad = lemire64(join(w0, w1) if lane == 0 else join(w2, w3), span, threshold)
-        if bad == U0:
-            return value
-        retry = (retry + U1) & LOW32
-"""
 
 
 def _attempts(name, blocks, dtype):
@@ -208,7 +173,7 @@ def address(kind, name, dtype):
         if kind == "dense":
             body = _dense(name, random_core.DENSE[name], dtype.name)
         elif kind == "integers":
-            body, helpers = _integers(128 // name, dtype.name), helpers + _INTEGER_HELPERS
+            body, helpers = _integers(128 // name, dtype.name), helpers + _pasted(2)
         else:
             body = _attempts(name, random_core.ATTEMPTS[name], dtype.name)
         fn = _addresses[key] = build.kernel(f"random_{name}_{dtype.name}", body, helpers)
