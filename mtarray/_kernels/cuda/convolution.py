@@ -27,20 +27,38 @@ def _shape_of(tile):
     return (rows // mine) * (columns // own)
 
 
+def _sum_of_products(target, dtype):
+    """A device function a * b + c, of floats one operation."""
+    cuda, T = target.cuda, target.type(dtype)
+    if dtype.kind == "f":
+
+        def add(a, b, c):
+            return cuda.fma(a, b, c)
+
+    else:
+
+        def add(a, b, c):
+            return T(a * b + c)
+
+    return target.device(add)
+
+
 def tiled(target, dtype, biased, tile):
     """Tiles of (filters of a group) x (outputs of all images), the taps of all channels being what is summed over."""
     cuda, T = target.cuda, target.type(dtype)
     TM, TN, TK, RM, RN = tile
     ACROSS, DOWN, THREADS = TN // RN, TM // RM, _shape_of(tile)
+    LEFT, RIGHT, OWN = (TK, TM + 1), (TK, TN), (RM, RN)  # one more: those of a column lie in different banks
+    add = _sum_of_products(target, dtype)
     ZERO = dtype.type(0)
 
     def tiled(
         y, x, w, bias, rows, depth, groups, images, qh, qw, yn, yf, yh, yw, height, width, xn, xc, xh, xw,
         turn_h, turn_w, begin_h, begin_w, step_h, step_w, ka, kb, wg, wr, wk, wa, wb, bs,
     ):  # fmt: skip
-        weights = cuda.shared.array((TK, TM + 1), T)
-        windows = cuda.shared.array((TK, TN), T)
-        sums = cuda.local.array((RM, RN), T)
+        weights = cuda.shared.array(LEFT, T)
+        windows = cuda.shared.array(RIGHT, T)
+        sums = cuda.local.array(OWN, T)
         tid = cuda.threadIdx.x
         tx, ty = tid % ACROSS, tid // ACROSS
         tiles = (rows + TM - 1) // TM
@@ -85,7 +103,7 @@ def tiled(target, dtype, biased, tile):
                 for a in range(RM):
                     v = weights[k, ty + a * DOWN]
                     for b in range(RN):
-                        sums[a, b] = T(sums[a, b] + v * windows[k, tx + b * ACROSS])
+                        sums[a, b] = add(v, windows[k, tx + b * ACROSS], sums[a, b])
             cuda.syncthreads()
         for b in range(RN):
             column = c0 + tx + b * ACROSS
@@ -107,6 +125,7 @@ def tiled(target, dtype, biased, tile):
 def direct(target, dtype, biased):
     """The same, an output each thread: for few filters in a group, where tiles would be empty, or few taps."""
     cuda, T = target.cuda, target.type(dtype)
+    add = _sum_of_products(target, dtype)
     ZERO = dtype.type(0)
 
     def direct(
@@ -133,7 +152,7 @@ def direct(target, dtype, biased):
                         for b in range(kb):
                             q = q0 + b * step_w
                             if q >= 0 and q < width:
-                                v = T(v + x[at + p * xh + q * xw] * w[weights + a * wa + b * wb])
+                                v = add(x[at + p * xh + q * xw], w[weights + a * wa + b * wb], v)
             if biased:
                 v = T(v + bias[f * bs])
             y[image * yn + f * yf + i * yh + j * yw] = v
@@ -147,6 +166,8 @@ def weights_tiled(target, dtype, tile):
     cuda, T = target.cuda, target.type(dtype)
     TM, TN, TK, RM, RN = tile
     ACROSS, DOWN, THREADS = TN // RN, TM // RM, _shape_of(tile)
+    LEFT, RIGHT, OWN = (TK, TM + 1), (TK, TN + 1), (RM, RN)
+    add = _sum_of_products(target, dtype)
     EACH = TK * TN // THREADS
     I = target.type(INT64)
     ZERO = dtype.type(0)
@@ -155,9 +176,9 @@ def weights_tiled(target, dtype, tile):
         y, x, u, rows, depth, groups, images, qh, qw, height, width, xn, xc, xh, xw, un, uf, uh, uw,
         turn_h, turn_w, begin_h, begin_w, step_h, step_w, ka, kb, parts, length,
     ):  # fmt: skip
-        outputs = cuda.shared.array((TK, TM + 1), T)
-        windows = cuda.shared.array((TK, TN + 1), T)
-        sums = cuda.local.array((RM, RN), T)
+        outputs = cuda.shared.array(LEFT, T)
+        windows = cuda.shared.array(RIGHT, T)
+        sums = cuda.local.array(OWN, T)
         starts = cuda.local.array(EACH, I)
         down = cuda.local.array(EACH, I)
         across = cuda.local.array(EACH, I)
@@ -207,7 +228,7 @@ def weights_tiled(target, dtype, tile):
                 for a in range(RM):
                     v = outputs[k, ty + a * DOWN]
                     for b in range(RN):
-                        sums[a, b] = T(sums[a, b] + v * windows[k, tx + b * ACROSS])
+                        sums[a, b] = add(v, windows[k, tx + b * ACROSS], sums[a, b])
             cuda.syncthreads()
         for a in range(RM):
             r = r0 + ty + a * DOWN
@@ -222,6 +243,7 @@ def weights_tiled(target, dtype, tile):
 def weights_direct(target, dtype, threads):
     """The same, a block each weight: for few filters in a group."""
     cuda, T = target.cuda, target.type(dtype)
+    add = _sum_of_products(target, dtype)
     ZERO = dtype.type(0)
 
     def weights_direct(
@@ -248,7 +270,7 @@ def weights_direct(target, dtype, threads):
                 i, j = place // qw, place % qw
                 p, q = i * turn_h + down, j * turn_w + across
                 if p >= 0 and p < height and q >= 0 and q < width:
-                    v = T(v + x[image * xn + start + p * xh + q * xw] * u[image * un + f * uf + i * uh + j * uw])
+                    v = add(x[image * xn + start + p * xh + q * xw], u[image * un + f * uf + i * uh + j * uw], v)
             sums[tid] = v
             cuda.syncthreads()
             half = threads // 2
