@@ -84,7 +84,7 @@ def lookup(table, index):
 @functools.cache
 def _core(target):
     """The functions of `random_core` for threads."""
-    simulated = getattr(target, "simulated", False)
+    simulated = target.simulated
     text = random_core.source(1) + random_core.source(2)
     if simulated:
         text = _SIMULATED + text
