@@ -11,11 +11,10 @@ from math import gcd
 
 import numpy as np
 
-from mtarray._dtypes import int64 as INT64
-
 from .kernel import Kernel, code_of
 from .tensor import empty, like
 
+INT64 = np.dtype(np.int64)
 _WIDE, _FLAT = (64, 64, 16, 4, 4), (16, 64, 16, 2, 4)  # rows, columns and depth of a tile; rows and columns of a thread
 _DIRECT = 128  # threads of a block without tiles
 _MANY = 1 << 20  # blocks of the kernels without tiles, which then go on

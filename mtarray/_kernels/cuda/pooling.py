@@ -1,7 +1,7 @@
 """Pooling by the largest element, and the gather and its adjoint that carry the derivatives: an element of the result each thread.
 
-The adjoint gathers too: each position of the image looks through the windows that may have it, in order. So no two threads write to one place,
-and results are the same in every run. Where the windows lie is worked out from a few numbers, which spares copies of tables.
+The adjoint gathers too: each position of the image looks through the windows that may have it, in order. So no two threads write to one
+place, and results are the same in every run. Where the windows lie is worked out from a few numbers, which spares copies of tables.
 """
 
 from functools import lru_cache

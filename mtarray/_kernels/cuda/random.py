@@ -8,12 +8,12 @@ import functools
 
 import numpy as np
 
-from mtarray._dtypes import float64, uint64
 from mtarray._kernels.cpu import random_core
 
 from .kernel import Kernel, code_of
 from .tensor import empty
 
+FLOAT64, INT64, UINT64 = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.uint64)
 _BLOCK = 128
 _MANY = 1 << 20  # blocks of a launch at most; their threads then go on
 _MASK64 = (1 << 64) - 1
@@ -92,8 +92,8 @@ def _core(target):
         text = _DEVICE + text.replace("\ndef ", "\n@device\ndef ")
     text += "\n\ndef functions():\n    return globals()\n"
     space = {
-        "np": np, "device": target.device, "cuda": target.cuda, "U8": target.type(uint64), "I8": target.type(np.dtype(np.int64)),
-        "F8": target.type(float64),
+        "np": np, "device": target.device, "cuda": target.cuda, "U8": target.type(UINT64), "I8": target.type(INT64),
+        "F8": target.type(FLOAT64),
     }  # fmt: skip
     return target.define("functions", text, space)()
 
@@ -103,7 +103,7 @@ def _core(target):
 
 def pairs(target, name, dtype):
     """out = loc + scale * z, z of a dense distribution of which a block of Philox gives two."""
-    cuda, T, U = target.cuda, target.type(dtype), target.type(uint64)
+    cuda, T, U = target.cuda, target.type(dtype), target.type(UINT64)
     core = _core(target)
     philox, draw = core["philox"], core[name]
 
@@ -122,7 +122,7 @@ def pairs(target, name, dtype):
 
 def fours(target, name, dtype):
     """The same, of which a block gives four."""
-    cuda, T, U = target.cuda, target.type(dtype), target.type(uint64)
+    cuda, T, U = target.cuda, target.type(dtype), target.type(UINT64)
     core = _core(target)
     philox, draw = core["philox"], core[name]
 
@@ -145,7 +145,7 @@ def fours(target, name, dtype):
 
 def whole(target, bits, dtype):
     """Integers of [low, low + span) (Lemire 2019), from words of 32 or 64 bits; threshold: 2**bits modulo span; a span of 0: 2**64."""
-    cuda, T, U = target.cuda, target.type(dtype), target.type(uint64)
+    cuda, T, U = target.cuda, target.type(dtype), target.type(UINT64)
     core = _core(target)
     philox, join, lemire, retried = core["philox"], core["join"], core[f"lemire{bits}"], core[f"retry{bits}"]
     PER = 128 // bits
@@ -173,9 +173,9 @@ def whole(target, bits, dtype):
 
 def between(target, dtype):
     """Integers of [low[i], low[i] + span[i]); a span of 0: 2**64."""
-    cuda, T, U = target.cuda, target.type(dtype), target.type(uint64)
+    cuda, T, U = target.cuda, target.type(dtype), target.type(UINT64)
     retried = _core(target)["retry64"]
-    ZERO, ONE = np.uint64(0), np.uint64(1)
+    ZERO = np.uint64(0)
 
     def between(out, n, key, first, retry, stream, low, span):
         i = cuda.grid(1)
@@ -190,7 +190,7 @@ def between(target, dtype):
 
 def attempted(target, name, dtype, many):
     """A distribution with parameters, of numbers or (as `many` says of each) of arrays: one block, and its retries, an element."""
-    cuda, T, U, F = target.cuda, target.type(dtype), target.type(uint64), target.type(float64)
+    cuda, T, U, F = target.cuda, target.type(dtype), target.type(UINT64), target.type(FLOAT64)
     core = _core(target)
     philox, draw = core["philox"], core[name]
     one, two = [target.device(_element if several else _number) for several in many]

@@ -1,22 +1,21 @@
 """Random permutations on the device: the CPU's (see `_kernels.cpu.random_shuffle`), without its order of work.
 
-Fisher and Yates exchange element i with an element j(i) <= i, for one i after the other. Read backwards this says where each element of the
-result comes from: at place p lies the last i > p with j(i) = p; if there is none, what was put there in step p, which lay at place j(p) before:
-the last i < p with j(i) = j(p), or what was put there in step j(p), and so on. These chains are short (a logarithm of the length in the mean), as
-are the lists of the i with one j, so each place follows its own.
+Fisher and Yates exchange element i with an element j(i) <= i, for one i after the other. Read backwards this says where each element of
+the result comes from: at place p lies the last i > p with j(i) = p; if there is none, what was put there in step p, which lay at place j(p)
+before: the last i < p with j(i) = j(p), or what was put there in step j(p), and so on. These chains are short (a logarithm of the length in
+the mean), as are the lists of the i with one j, so each place follows its own.
 """
 
 from functools import lru_cache
 
 import numpy as np
 
-from mtarray._dtypes import int32, int64, uint64
-
 from . import atomics
 from .kernel import Kernel, code_of
-from .random import _MASK32, _MASK64, _core
+from .random import _MASK32, _MASK64, UINT64, _core
 from .tensor import empty
 
+INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 LEAF = 1 << 15  # as on the CPU: above, elements go to buckets first
 _BLOCK = 128
 _MANY = 1 << 20
@@ -25,7 +24,7 @@ _STATE = "u8 u8 u8 u8"  # key, first block, retry, stream
 
 def bucketed(target):
     """The bucket of each element: the highest bits of a word of its own."""
-    cuda, I, U = target.cuda, target.type(int32), target.type(uint64)
+    cuda, I, U = target.cuda, target.type(INT32), target.type(UINT64)
     philox = _core(target)["philox"]
 
     def bucketed(out, n, key, first, retry, stream, shift):
@@ -59,7 +58,7 @@ def started(target):
 
 def aimed(target, dtype):
     """With which place each place of a bucket exchanges; and each place's list of those that exchange with it, still empty."""
-    cuda, I, U = target.cuda, target.type(dtype), target.type(uint64)
+    cuda, I, U = target.cuda, target.type(dtype), target.type(UINT64)
     core = _core(target)
     lemire, retried, philox = core["lemire32"], core["retry32"], core["philox"]
     ZERO, ONE, WHOLE = np.uint64(0), np.uint64(1), np.uint64(1 << 32)
@@ -153,7 +152,7 @@ def _grid(threads):
 
 def permutation(driver, key, counter, n):
     """A random permutation of range(n), int64 of shape (n,). Scratch: 12 or 24 bytes for each element, and more above `LEAF`."""
-    out = empty(driver, (n,), int64)
+    out = empty(driver, (n,), INT64)
     if not n:
         return out
     state = (key, counter & _MASK64, counter >> 64 & _MASK32, counter >> 96)
@@ -163,13 +162,13 @@ def permutation(driver, key, counter, n):
         from . import sorting
 
         width = max(1, (2 * n // LEAF - 1).bit_length())
-        buckets = empty(driver, (n,), int32)
+        buckets = empty(driver, (n,), INT32)
         _kernel(bucketed).launch(driver, _grid(-(-n // 4)), _BLOCK, buckets.address, n, *state, 32 - width)
         order = sorting.order_along(buckets, axis=0, descending=False, stable=True)
-        starts = empty(driver, ((1 << width) + 1,), int64)
+        starts = empty(driver, ((1 << width) + 1,), INT64)
         _kernel(started).launch(driver, _grid(n + 1), _BLOCK, starts.address, buckets.address, order.address, n, 1 << width)
         state = (key, counter + (n + 3) // 4 & _MASK64, *state[2:])
-    places = int32 if n < 1 << 31 else int64
+    places = INT32 if n < 1 << 31 else INT64
     aims, heads, following = [empty(driver, (n,), places) for _ in range(3)]
     _kernel(aimed, places).launch(
         driver, _grid(n), _BLOCK, aims.address, heads.address, starts.address, buckets.address, order.address, n, *state, several
@@ -185,6 +184,6 @@ def every():
     """All kernels of this module."""
     yield _kernel(bucketed)
     yield _kernel(started)
-    for places in (int32, int64):
+    for places in (INT32, INT64):
         for factory in (aimed, listed, drawn):
             yield _kernel(factory, places)
