@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ._array import Array, value
 from ._config import config
 from ._dtypes import FLOATING, NUMERIC
@@ -36,9 +38,12 @@ def small_product(x1: Array, x2: Array) -> Array | None:
         return None
     if _settings["kernels"] != "auto" or _settings["deterministic"]:
         return None
+    a, b = value(x1), value(x2)
+    if a.__class__ is not np.ndarray or b.__class__ is not np.ndarray:
+        return None
     token = set_errors(QUIET)
     try:
-        result = value(x1).dot(value(x2))
+        result = a.dot(b)
     finally:
         reset_errors(token)
     storage = _new(Storage)

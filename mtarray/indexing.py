@@ -80,7 +80,7 @@ def _remember(x: Array, index: Array, given: int, axis: int) -> None:
 
 def _put_back(g: Array, shape: tuple[int, ...], indices: Array, axis: int) -> Array:
     """Zeros with `g` added at the places it was taken from."""
-    out = zeros(shape, dtype=g.dtype)
+    out = zeros(shape, dtype=g.dtype, device=g.device)
     _array.accumulate(out, g, (slice(None),) * axis + (_array.value(indices),))
     return out
 
@@ -118,8 +118,8 @@ def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Array:
 
 def _put_back_along(g: Array, shape: tuple[int, ...], indices: Array, axis: int) -> Array:
     """Zeros with `g` added at the places of each line that it was taken from."""
-    out = zeros(shape, dtype=g.dtype)
-    places = np.indices(indices.shape, sparse=True)
+    out = zeros(shape, dtype=g.dtype, device=g.device)
+    places = [_array.value(x) for x in _array.xp.indices(indices.shape, sparse=True)]
     key = tuple([_array.value(indices) if i == axis else place for i, place in enumerate(places)])
     _array.accumulate(out, g, key)
     return out

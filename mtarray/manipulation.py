@@ -366,7 +366,7 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Array:
     a = axis_of(axis, x.ndim)
     n = x._shape[a]
     if isinstance(repeats, (list, tuple)):
-        repeats = np.asarray(repeats)
+        repeats = _array.xp.asarray(np.asarray(repeats), device=x.device)
     if not isinstance(repeats, int):
         counts = lift(repeats, "repeat: repeats")
         if counts.dtype.kind not in "iu":
@@ -397,8 +397,8 @@ def repeat_all(x: Any, *, axis: int, repeats: int) -> Any:
 
 
 def _sum_counted(g: Array, shape: tuple[int, ...], counts: Array, axis: int) -> Array:
-    out = _array.xp.zeros(shape, dtype=g.dtype)
-    places = repeat_each(_array.xp.arange(shape[axis]), counts, axis=0)
+    out = _array.xp.zeros(shape, dtype=g.dtype, device=g.device)
+    places = repeat_each(_array.xp.arange(shape[axis], device=g.device), counts, axis=0)
     first = (axis, *[i for i in range(len(shape)) if i != axis])
     _array.accumulate(permute_dims(out, first), permute_dims(g, first), (_array.value(places),))
     return out

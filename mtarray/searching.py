@@ -10,6 +10,7 @@ import numpy as np
 
 from ._array import Array, fresh, value
 from ._config import config, is_strict
+from ._devices import CPU
 from ._dtypes import ALL, COMPLEX, REAL, int64
 from ._dtypes import bool as bool_
 from ._operands import common, lift, promised
@@ -46,7 +47,7 @@ def argmin(x: Any, /, axis: int | None = None, keepdims: bool = False) -> Array:
 
 
 def _extreme(x: Any, where: str, axis: Any, keepdims: bool) -> Array:
-    if x.__class__ is Array and not keepdims and (axis is None or axis.__class__ is int) and x._storage.node is None:
+    if x.__class__ is Array and not keepdims and (axis is None or axis.__class__ is int) and x._storage.node is None and x.device is CPU:
         known = _launches.get((config._values["kernels"], where, x._dtype, x._shape, x._strides, axis))
         if known is not None:
             return fresh(known(value(x)))
@@ -58,7 +59,7 @@ def _extreme(x: Any, where: str, axis: Any, keepdims: bool) -> Array:
         raise ValueError(f"{where}: an array of shape {x.shape} has no elements along axis {axis}")
     out = arg_extreme(x, axis=a, largest=where == "argmax")
     mode = config._values["kernels"]
-    if x._dtype in REAL and _is_large(value(x), a) and mode != "python":
+    if x._dtype in REAL and x.device is CPU and _is_large(value(x), a) and mode != "python":
         from ._kernels.cpu import argreduce
 
         if len(_launches) >= 4096:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._array import Array, fresh
+from .._array import Array
 from .._dtypes import ALL, COMPLEX, INTEGER, REAL, REAL_FLOATING, WEAK_KIND, DType, float64
 from .._dtypes import bool as bool_
 from .._operands import common, lift, run_quietly
@@ -114,9 +114,9 @@ def _share(x1, x2):
 def _part(x1: Any, x2: Any) -> Any:
     """`_share` of an array and an array or a Python number."""
     if x1.__class__ in WEAK_KIND:
-        x1 = fresh(run_quietly(np.asarray, x1, x2.dtype))
+        x1 = run_quietly(x2.dtype.type, x1)
     elif x2.__class__ in WEAK_KIND:
-        x2 = fresh(run_quietly(np.asarray, x2, x1.dtype))
+        x2 = run_quietly(x1.dtype.type, x2)
     return _share(x1, x2)
 
 

@@ -200,7 +200,7 @@ def _along(arr: Any, axis: int | None, where: str) -> tuple[Array, int]:
 
 def _positions(obj: Any, where: str) -> Any:
     """Index values on the host: shapes depend on them."""
-    out = np.asarray(obj)
+    out = np.asarray(obj.to_device("cpu") if obj.__class__ is Array else obj)
     if out.size == 0 and not isinstance(obj, (Array, np.ndarray)):
         out = out.astype(np.intp)
     if out.dtype.kind not in "iub":
