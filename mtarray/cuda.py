@@ -6,13 +6,18 @@ Python (`float(x)`, `print(x)`, `if x:`) or a shape depends on the elements (`no
 
 from __future__ import annotations
 
+import functools
+import gc
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ._array import Array
 from ._config import config
 from ._devices import device as _as_device
+from ._kernels.cuda.graphs import CaptureError as CaptureError
+from ._storage import DeviceStorage
 
 
 class Memory(NamedTuple):
@@ -103,6 +108,72 @@ def forbid_transfers(device: Any = "cuda") -> Iterator[None]:
         driver.forbidden = former
 
 
+def graph(function: Callable[..., Any], device: Any = "cuda") -> Callable[..., Any]:
+    """`function` as a graph: its first call runs as it stands, its second one records what it launches on the device, and that call and all
+    later ones are one launch each, however many kernels there are.
+
+    function: of arrays on the device, or of none; it may write into arrays (parameters, the state of an optimiser), which keep their
+    memory. What it returns is written anew by each call: take a copy of what is to stay.
+
+    Every call must do the same work on the same shapes: other shapes of the arguments raise ValueError. What Python decides or computes in
+    the function is as it was in the second call, random numbers included. A copy between the host and the device in it, such as
+    `float(loss)`, raises CaptureError; make arrays of lists before, and read numbers after the call.
+
+    >>> import mtarray as xp
+    >>> with xp.config(cuda="simulate"):
+    ...     x = xp.ones(3, device="cuda")
+    ...     double = xp.cuda.graph(lambda y: x.__imul__(y))
+    ...     for _ in range(3):
+    ...         doubled = double(xp.full((), 2.0, device="cuda"))
+    ...     doubled.tolist()
+    [8.0, 8.0, 8.0]
+    """
+    driver = _driver(device)
+    calls = 0
+    captured: Any = None
+    inputs: list[Array] = []
+    result: Any = None
+
+    @functools.wraps(function)
+    def run(*args: Array) -> Any:
+        nonlocal calls, captured, result
+        calls += 1
+        if calls == 1:
+            return function(*args)
+        if captured is None:
+            inputs[:] = [a.copy() for a in args]
+            result, captured = _captured(driver, lambda: function(*inputs))
+        if [(a.shape, a.dtype) for a in args] != [(a.shape, a.dtype) for a in inputs]:
+            raise ValueError(
+                f"graph: it was captured for arguments of {[(a.shape, a.dtype.name) for a in inputs]}, "
+                f"and called with {[(a.shape, a.dtype.name) for a in args]}"
+            )
+        for own, given in zip(inputs, args):
+            own[...] = given
+        captured.replay()
+        return result
+
+    return run
+
+
+def _captured(driver: Any, function: Callable[[], Any]) -> tuple[Any, Any]:
+    """What a function returns, and the graph of it. Arrays that it writes into have their memory afterwards that they had before: a write
+    may have moved them, where something else still needed the former values."""
+    from ._kernels.cuda import graphs
+
+    before = [(s, s.buffer) for s in gc.get_objects() if s.__class__ is DeviceStorage]
+
+    def run() -> Any:
+        made = function()
+        for storage, buffer in before:
+            if storage.buffer is not buffer:
+                driver.copy(buffer.address, storage.buffer.address, buffer.nbytes)
+                storage.buffer = buffer
+        return made
+
+    return graphs.capture(driver, run)
+
+
 def _site() -> str:
     """The innermost line of code that is not mtarray's."""
     for frame in reversed(traceback.extract_stack()):
@@ -112,6 +183,6 @@ def _site() -> str:
 
 
 __all__ = [
-    "Memory", "TransferError", "counts", "device_count", "empty_cache", "forbid_transfers", "is_available", "memory_info", "stream",
-    "synchronize",
+    "CaptureError", "Memory", "TransferError", "counts", "device_count", "empty_cache", "forbid_transfers", "graph", "is_available",
+    "memory_info", "stream", "synchronize",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The devices: memory, launches and copies, of a GPU through cuda.core or of the simulator in host memory. Copies are counted."""
 
 import bisect
+import functools
 import threading
 import weakref
 
@@ -37,6 +38,7 @@ class Driver:
         self.name = f"cuda:{ordinal}"
         self.counts = dict(to_device=0, to_host=0, bytes_to_device=0, bytes_to_host=0, launches=0, allocations=0, synchronisations=0)
         self.forbidden = None  # what raises when a copy between host and device is forbidden
+        self.capture = None  # the memory of the graph that is being captured
 
     def upload(self, array):
         """A buffer with the bytes of an ndarray, in C order."""
@@ -77,6 +79,10 @@ class Simulated(Driver):
         self._lock = threading.RLock()
 
     def allocate(self, nbytes):
+        return self.allocate_apart(nbytes) if self.capture is None else self.capture.take(nbytes, self)
+
+    def allocate_apart(self, nbytes):
+        """Memory that belongs to no capture."""
         with self._lock:
             self.counts["allocations"] += 1
             ptr = self._next
@@ -105,7 +111,9 @@ class Simulated(Driver):
         return memory, address - start
 
     def copy(self, to, source, nbytes):
-        if nbytes:
+        if self.capture is not None:
+            self._captured.append(functools.partial(self.copy, to, source, nbytes))
+        elif nbytes:
             (a, i), (b, j) = self.at(to), self.at(source)
             a[i : i + nbytes] = b[j : j + nbytes].copy()
 
@@ -119,6 +127,23 @@ class Simulated(Driver):
 
     def synchronise(self):
         self.counts["synchronisations"] += 1
+
+    def begin_capture(self, arena):
+        self.capture, self._captured = arena, []
+
+    def end_capture(self):
+        """What replays the launches and copies since the capture began."""
+        captured = self._captured
+        self.abandon_capture()
+
+        def replay():
+            for run in captured:
+                run()
+
+        return replay
+
+    def abandon_capture(self):
+        self.capture = self._captured = None
 
     def await_on(self, stream):
         """Nothing runs later here than it is launched."""
@@ -144,5 +169,8 @@ class Simulated(Driver):
     def launch(self, code, grid, block, args, shared=0):
         from . import simulator
 
+        if self.capture is not None:
+            self._captured.append(functools.partial(self.launch, code, grid, block, args, shared))
+            return
         self.counts["launches"] += 1
         simulator.launch(self, code, grid, block, args, shared)

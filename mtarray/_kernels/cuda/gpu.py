@@ -38,7 +38,7 @@ def count():
 
 
 def _checked(result):
-    """The value of a driver call; RuntimeError with the driver's name of the error."""
+    """The value of a driver call, a tuple of several; RuntimeError with the driver's name of the error."""
     status, *values = result
     if status.value:
         raise RuntimeError(f"the CUDA driver reports {status.name}")
@@ -60,6 +60,7 @@ class Gpu(Driver):
         self._gpu.set_current()
         self.stream = self._gpu.create_stream()
         self.stream_handle = int(self.stream.handle)
+        self._apart = self._gpu.create_stream()
         self._pool = core.DeviceMemoryResource(ordinal)
         properties = self._gpu.properties
         self.multiprocessors = properties.multiprocessor_count
@@ -82,10 +83,17 @@ class Gpu(Driver):
     # --- memory ---------------------------------------------------------------------------------------------------------
 
     def allocate(self, nbytes):
+        return self._allocate(nbytes, self.stream) if self.capture is None else self.capture.take(nbytes, self)
+
+    def allocate_apart(self, nbytes):
+        """Memory that belongs to no capture: it is ordered by a stream that none is made of."""
+        return self._allocate(nbytes, self._apart)
+
+    def _allocate(self, nbytes, stream):
         self._enter()
         self.counts["allocations"] += 1
         try:
-            made = self._pool.allocate(nbytes or 1, stream=self.stream)
+            made = self._pool.allocate(nbytes or 1, stream=stream)
         except Exception as error:
             free, total = self.memory()
             if nbytes <= free // 2 and "OUT_OF_MEMORY" not in str(error).upper():
@@ -181,6 +189,31 @@ class Gpu(Driver):
             code.attributes.max_dynamic_shared_size_bytes = shared
         self.counts["launches"] += 1
         self._launch(self.stream, config, code, *args)
+
+    # --- graphs ---------------------------------------------------------------------------------------------------------
+
+    def begin_capture(self, arena):
+        self.synchronise()
+        mode = self._api.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
+        _checked(self._api.cuStreamBeginCapture(self.stream_handle, mode))
+        self.capture = arena
+
+    def end_capture(self):
+        """What replays the launches and copies since the capture began."""
+        self.capture = None
+        graph = _checked(self._api.cuStreamEndCapture(self.stream_handle))
+        ready = _checked(self._api.cuGraphInstantiate(graph, 0))
+        launch, handle = self._api.cuGraphLaunch, self.stream_handle
+
+        def replay():
+            self._enter()
+            _checked(launch(ready, handle))
+
+        return replay
+
+    def abandon_capture(self):
+        self.capture = None
+        self._api.cuStreamEndCapture(self.stream_handle)
 
     # --- other libraries ------------------------------------------------------------------------------------------------
 
