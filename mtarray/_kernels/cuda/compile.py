@@ -154,6 +154,16 @@ class Target:
     def device(self, function):
         return self.cuda.jit(device=True, forceinline=True)(function)
 
+    def loads(self, n):
+        from . import vectors
+
+        return vectors.loads(n)
+
+    def stores(self, n):
+        from . import vectors
+
+        return vectors.stores(n)
+
     def define(self, name, text, space):
         self._made += 1
         file = f"<cuda {name} {self._made} {hashlib.sha256(text.encode()).hexdigest()[:12]}>"
@@ -168,7 +178,10 @@ def _types(signature):
 
     out = []
     for kind in signature:
-        t = from_dtype(np.dtype(kind.lstrip("*")))
+        # Numba neither loads nor stores booleans through pointers.
+        t = types.uint8 if kind == "*b1" else from_dtype(np.dtype(kind.lstrip("*")))
+        if kind[0] == "c":
+            raise TypeError(f"{kind}: a kernel takes the real and imaginary part of a complex number as two arguments")
         out.append(types.CPointer(t) if kind[0] == "*" else t)
     return types.void(*out)
 

@@ -21,6 +21,8 @@ A kernel is written once, as a factory: a Python function `factory(target, *para
     target.type(dtype)   the type of a dtype: `T(x)` casts, and `shared.array(shape, T)` takes it
     target.function(scalar, dtypes)      a `source.Scalar` as a function of one thread, for operands of these dtypes
     target.device(function)              a plain Python function as one that kernels may call
+    target.loads(n), target.stores(n)    functions load(p, i) -> tuple of the n elements from p[i] on, and store(p, i, tuple), in one
+                         instruction: their address must be a multiple of their size together, at most 16 bytes
     target.define(name, text, space)     a kernel (or helper) from generated text
 Whatever decides the code must be among the parameters (dtypes, numbers, strings, Scalars, tuples of them), which name it in the cache,
 or be part of the source of the factory's module and of what that imports of this package.
@@ -31,7 +33,8 @@ for one. A cast must stand wherever Numba's promotion would widen: `T(x + T(1))`
 A module with kernels has a function `every()` that yields the Kernels of all its factories, parameters and signatures that the engine can
 launch (for families without an end, those that the registry of ops needs): `python -m mtarray_tests.cuda_compile` compiles them all.
 
-signature: the types of the arguments, a `*` before those of addresses: "*f4 *b1 i8". Addresses and i8 are passed as Python ints.
+signature: the types of the arguments, a `*` before those of addresses: "*f4 *b1 i8". Addresses and i8 are passed as Python ints; a complex
+number goes as two arguments, its parts. Elements of "*b1" are read as 0 or 1, bytes when compiled: `x[i] != 0` is a truth value.
 """
 
 import numpy as np
@@ -65,16 +68,20 @@ class Kernel:
     def __repr__(self):
         return f"Kernel({self.name}: {' '.join(self.signature)})"
 
+    def code(self, driver):
+        """The kernel as the driver launches it; compiled if this is the first time."""
+        code = self._loaded.get(driver)
+        if code is None:
+            code = self._loaded[driver] = driver.load(self)
+        return code
+
     def launch(self, driver, grid, block, *args, shared=0):
         """Run it on the driver's stream: `grid` blocks (an int or a tuple) of `block` threads, `shared` bytes of dynamic shared memory."""
         if self._converts:
             args = list(args)
             for i, convert in self._converts:
                 args[i] = convert(args[i])
-        code = self._loaded.get(driver)
-        if code is None:
-            code = self._loaded[driver] = driver.load(self)
-        driver.launch(code, grid, block, args, shared)
+        driver.launch(self._loaded.get(driver) or self.code(driver), grid, block, args, shared)
 
 
 def _word(parameter):

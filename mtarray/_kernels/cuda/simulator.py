@@ -68,6 +68,12 @@ class Target:
     def device(self, function):
         return transformed(function)
 
+    def loads(self, n):
+        return lambda p, i: p.several(i, n)
+
+    def stores(self, n):
+        return lambda p, i, values: p.replace(i, values)
+
     def define(self, name, text, space):
         file = f"<kernel {name}>"
         linecache.cache[file] = (len(text), None, text.splitlines(True), file)
@@ -205,6 +211,19 @@ class Pointer:
         if not 0 <= j < self.elements.size:
             raise IndexError(f"write out of bounds: element {j} of {self.elements.size}")
         self.elements[j] = value
+
+    def several(self, i, n):
+        """The elements i, ..., i + n - 1, which hardware reads at once where their address is a multiple of their size."""
+        if (self.offset + int(i)) % n:
+            raise IndexError(f"{n} elements that do not begin at a multiple of their size")
+        return tuple([self[i + k] for k in range(n)])
+
+    def replace(self, i, values):
+        """The same written."""
+        if (self.offset + int(i)) % len(values):
+            raise IndexError(f"{len(values)} elements that do not begin at a multiple of their size")
+        for k, v in enumerate(values):
+            self[i + k] = v
 
 
 class Code:

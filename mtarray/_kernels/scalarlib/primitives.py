@@ -8,6 +8,9 @@ no compilation of helper functions.
 Rules: a choice is `sel(cond, a, b)`, both sides evaluated; conditions combine with `&`, `|`, `~`; a fused operation is
 `fma`, and nothing relies on contraction. Instructions carry a harmless fast-math flag of their own because Numba's
 `fastmath=True` rewrites only instructions that have none: the error-free sums below stay exact in any caller.
+
+The same programs are written for CUDA devices, where the compiler knows fewer instructions and intrinsics (see `on_device`); the
+results are those of a processor that has `fma`, bit by bit, as long as nothing is contracted (`_kernels.cuda.compile` sees to it).
 """
 
 import math
@@ -119,7 +122,11 @@ class Value:
         return self._arith(o, "fdiv", "sdiv", swap=True, flags=_KEEP_DIV)
 
     def __neg__(self):
-        return self._new(self.b.fneg(self.v, flags=_KEEP) if self.is_float else self.b.neg(self.v))
+        if not self.is_float:
+            return self._new(self.b.neg(self.v))
+        if on_device(self):
+            return self._new(self.b.fsub(ir.Constant(self.type, -0.0), self.v))
+        return self._new(self.b.fneg(self.v, flags=_KEEP))
 
     def __and__(self, o):
         return self._new(self.b.and_(self.v, self.const(o).v))
@@ -170,6 +177,11 @@ class Value:
 
     def __bool__(self):
         raise TypeError("a Value has no truth value while the program is written: use sel(), & and |")
+
+
+def on_device(x):
+    """Whether this value's program is written for a CUDA device: NVVM reads the LLVM of 2018, which has no `fneg` and no `llvm.ldexp`."""
+    return x.b.module.triple.startswith("nvptx")
 
 
 # -- choices and bits ---------------------------------------------------------------------------------------------------
@@ -270,11 +282,15 @@ def unsigned(i):
 
 def intrinsic_call(name, x, *more):
     """llvm.<name> on floats of one type."""
-    args = [x, *(x.const(m) for m in more)]
     ty = x.type
-    full = f"llvm.{name}." + ("f32" if ty is F4 else "f64" if ty is F8 else f"i{ty.width}")
+    return _call(f"llvm.{name}." + ("f32" if ty is F4 else "f64" if ty is F8 else f"i{ty.width}"), x, *more)
+
+
+def _call(function, x, *more):
+    """A function of the compiler on numbers of one type."""
+    args = [x, *(x.const(m) for m in more)]
     module = x.b.module
-    fn = module.globals.get(full) or ir.Function(module, ir.FunctionType(ty, [ty] * len(args)), full)
+    fn = module.globals.get(function) or ir.Function(module, ir.FunctionType(x.type, [x.type] * len(args)), function)
     call = x.b.call(fn, [a.v for a in args])
     call.fastmath = _NoFlags()
     return x._new(call)
@@ -299,6 +315,8 @@ def trunc(x):
 
 def rint(x):
     """Nearest integral value, ties to even."""
+    if on_device(x):
+        return _call("__nv_rintf" if x.type is F4 else "__nv_rint", x)  # NVIDIA's own, which is one instruction
     return intrinsic_call("rint", x)
 
 
@@ -306,7 +324,7 @@ def fma(a, b, c):
     """a * b + c with one rounding (without the instruction: exact where a*b + c cancels or fits, else within an ulp)."""
     like = next(v for v in (a, b, c) if isinstance(v, Value))
     a, b, c = like.const(a), like.const(b), like.const(c)
-    if HAS_FMA:
+    if HAS_FMA or on_device(like):
         return intrinsic_call("fma", a, b, c)
     if like.type is F4:
         return to_f4(to_f8(a) * to_f8(b) + to_f8(c))
@@ -332,7 +350,7 @@ def _fma_by_splitting(a, b, c):
 
 def mad(a, b, c):
     """a * b + c where one rounding or two does not matter."""
-    return fma(a, b, c) if HAS_FMA else a * b + c
+    return fma(a, b, c) if HAS_FMA or on_device(next(v for v in (a, b, c) if isinstance(v, Value))) else a * b + c
 
 
 def horner(x, coefficients):
@@ -424,7 +442,7 @@ def pow2(k):
 
 def scale(y, k):
     """y * 2**k with correct overflow and gradual underflow, |k| below twice the exponent range."""
-    if HAS_SCALE:
+    if HAS_SCALE and not on_device(y):
         k = widen(k, 32)
         name = "llvm.ldexp." + ("f32" if y.type is F4 else "f64") + ".i32"
         module = y.b.module
