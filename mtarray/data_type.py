@@ -7,7 +7,7 @@ from typing import Any
 from . import _dtypes
 from ._array import VERSIONS, Array
 from ._config import is_strict
-from ._devices import CPU, Device
+from ._devices import Device, current
 from ._devices import device as as_device
 from ._devices import devices as all_devices
 from ._dtypes import ALL, COMPLEX, FLOATING, INTEGER, WEAK_KIND, DType, FInfo, IInfo, dtype_of, is_kind
@@ -98,7 +98,7 @@ class Info:
 
     def default_device(self) -> Device:
         """The device of arrays that are not told where to live."""
-        return CPU
+        return current()
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, DType]:
         """The dtypes that Python numbers take."""
