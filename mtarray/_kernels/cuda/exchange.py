@@ -19,6 +19,8 @@ def exported(x, readonly, stream, max_version, dl_device, copy):
     if dl_device is not None:
         kind, number = int(dl_device[0]), int(dl_device[1])
         if kind == _CPU:
+            if copy is False and driver.simulated:
+                return _host_view(x).__dlpack__(max_version=max_version)
             if copy is False:
                 raise BufferError(f"copy=False, but dl_device={(kind, number)} (the CPU) from device {driver.name!r} needs a copy")
             if stream is not None:
@@ -28,8 +30,8 @@ def exported(x, readonly, stream, max_version, dl_device, copy):
             raise BufferError(f"dl_device={(kind, number)}: an array on {driver.name!r} can be exported there or to the CPU {(_CPU, 0)}")
     if stream == 0:
         raise ValueError("stream=0 is ambiguous: 1 is the legacy default stream, 2 the per-thread one, -1 stands for no synchronisation")
-    if driver.simulated:
-        raise BufferError("the memory of a simulated device is no GPU's; copy the array with x.to_device('cpu') first")
+    if driver.simulated:  # whose memory is the host's
+        return (_host_view(x).copy() if copy else _host_view(x)).__dlpack__(max_version=max_version)
     if copy:
         x = x.copy()
         readonly = False
@@ -42,6 +44,13 @@ def exported(x, readonly, stream, max_version, dl_device, copy):
     held = driver.as_core_buffer(x)
     view = StridedMemoryView.from_buffer(held, x.shape, strides=x.strides, dtype=x.dtype, is_readonly=readonly)
     return view.__dlpack__(stream=-1, max_version=max_version)
+
+
+def _host_view(x):
+    """A window on a simulated device as the ndarray that it is."""
+    memory, at = x.driver.at(x.address)
+    strides = [s * x.itemsize for s in x.strides]
+    return np.ndarray(x.shape, x.dtype, memory, at, strides) if x.size else np.empty(x.shape, x.dtype)
 
 
 def imported(x, driver, copy):
