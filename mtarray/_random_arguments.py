@@ -11,14 +11,23 @@ import numpy as np
 
 from . import _array
 from ._array import Array, fresh, from_numpy, leave
+from ._devices import CPU, Device
 from ._dtypes import REAL_FLOATING, DType, dtype_of
 
 Size = int | tuple[int, ...] | None
 
 
-def lift(x: Any) -> Array:
+def lift(x: Any, device: Device = CPU, where: str = "random") -> Array:
+    """An array on the generator's device; ValueError for one of ours elsewhere, which is not copied unsaid."""
     if isinstance(x, Array):
+        if x.device is not device:
+            raise ValueError(
+                f"{where}: the generator is on device {device.name!r}, an array of shape {x.shape} on {x.device.name!r}; move one of them "
+                "with to_device"
+            )
         return x
+    if device is not CPU:
+        return _array.xp.asarray(lift(x), device=device)
     if isinstance(x, np.ndarray):
         return from_numpy(x)
     if isinstance(x, (list, tuple)):
@@ -38,19 +47,24 @@ def parameter(
     above: float | None = None,
     at_most: float | None = None,
     whole: bool = False,
+    device: Device = CPU,
 ) -> Any:
-    """A distribution's parameter: a float, or an Array of real numbers. ValueError if an element is NaN or out of range."""
+    """A distribution's parameter: a float, or an Array of real numbers on `device`. ValueError if an element is NaN or out of range."""
     if isinstance(x, (float, int, np.floating, np.integer, np.bool_)):
         x = float(x)
         low = high = v = x
     else:
-        x = lift(x)
+        x = lift(x, device, f"{method}: {name}")
         if x.dtype.kind not in "biuf":
             raise TypeError(f"{method}: {name} must be real, its dtype is {x.dtype}")
         v = leave(x, "random")
-        low, high = (v.min(), v.max()) if v.size else (1.0, 1.0)  # a NaN is both
         if v.size == 0:
             return x
+        if device is not CPU:  # two numbers come to the host, to be checked
+            x, v = x.detach(), _array.xp.astype(x.detach(), np.float64)
+            low, high = float(_array.xp.min(v)), float(_array.xp.max(v))
+        else:
+            low, high = v.min(), v.max()  # a NaN is both
     bounded = at_least is not None or above is not None or at_most is not None
     if bounded and low != low:
         raise ValueError(f"{method}: {name} is not a number")
@@ -60,13 +74,19 @@ def parameter(
         raise ValueError(f"{method}: {name} <= {above:g} (it is {low}{' in an element' if isinstance(x, Array) else ''})")
     if at_most is not None and high > at_most:
         raise ValueError(f"{method}: {name} > {at_most:g} (it is {high}{' in an element' if isinstance(x, Array) else ''})")
-    fraction = x != math.floor(x) if isinstance(x, float) else x.dtype.kind == "f" and np.any(v != np.floor(v))
-    if whole and fraction:
-        raise ValueError(f"{method}: {name} must be whole numbers")
+    if whole:
+        if isinstance(x, float):
+            fraction = x != math.floor(x)
+        elif device is not CPU:
+            fraction = x.dtype.kind == "f" and bool(_array.xp.any(v != _array.xp.floor(v)))
+        else:
+            fraction = x.dtype.kind == "f" and bool(np.any(v != np.floor(v)))
+        if fraction:
+            raise ValueError(f"{method}: {name} must be whole numbers")
     return x
 
 
-def bound(name: str, x: Any) -> Any:
+def bound(name: str, x: Any, device: Device = CPU) -> Any:
     """A bound of `integers`: an int, or an Array of integers."""
     if isinstance(x, (int, np.integer, np.bool_)):
         return int(x)
@@ -74,15 +94,16 @@ def bound(name: str, x: Any) -> Any:
         if not float(x).is_integer():
             raise ValueError(f"integers: {name}={x} is not an integer")
         return int(x)
-    x = lift(x)
+    x = lift(x, device, f"integers: {name}")
     if x.dtype.kind not in "biu":
         raise TypeError(f"integers: {name} must be integers, its dtype is {x.dtype}")
-    return x if x.dtype.kind != "b" else from_numpy(leave(x, "random").astype(np.int64))
+    leave(x, "random")
+    return x if x.dtype.kind != "b" else _array.xp.astype(x.detach(), np.int64)
 
 
 def result_shape(size: Size, *parameters: Any) -> tuple[tuple[int, ...], bool]:
     """Shape of the result, and whether it is a scalar. ValueError if the parameters do not broadcast to `size`."""
-    shapes = [p.shape for p in parameters if p.shape]
+    shapes = [p.shape for p in parameters if getattr(p, "shape", ())]
     if size is None:
         if not shapes:
             return (), True
@@ -104,7 +125,7 @@ def result_shape(size: Size, *parameters: Any) -> tuple[tuple[int, ...], bool]:
 
 def broadcast_size(size: Size, *parameters: Any) -> Size:
     """`size`, or the shape of the parameters together."""
-    shape, scalar = result_shape(size, *[values(p) for p in parameters])
+    shape, scalar = result_shape(size, *parameters)
     return None if scalar and not any(isinstance(p, Array) for p in parameters) else shape
 
 
@@ -137,7 +158,7 @@ def to_dtype(x: Any, d: DType) -> Any:
 
 
 def result(array: Any, scalar: bool) -> Any:
-    return array.item() if scalar else fresh(array)
+    return array.item() if scalar else array if isinstance(array, Array) else fresh(array)
 
 
 def exponential_of(x: Any) -> Any:
@@ -146,31 +167,39 @@ def exponential_of(x: Any) -> Any:
     return _array.xp.exp(x)
 
 
-def probabilities(p: Any, population: int) -> Any:
-    w = np.asarray(values(parameter("choice", "p", p, at_least=0.0)), np.float64)
+def probabilities(p: Any, population: int, device: Device = CPU) -> Any:
+    """The weights of `choice` in float64: an ndarray, or an Array where p is one on another device than the CPU."""
+    there = device is not CPU and isinstance(p, Array) and p.device is not CPU
+    w = parameter("choice", "p", p, at_least=0.0, device=device if there else CPU)
+    w = _array.xp.astype(w, np.float64) if there else np.asarray(values(w), np.float64)
     if w.shape != (population,):
         raise ValueError(f"choice: p has shape {w.shape}, the population {population}")
-    if abs(w.sum() - 1.0) > 1.5e-8:
-        raise ValueError(f"choice: the probabilities p add up to {w.sum()}, not to 1")
+    total = float(w.sum())
+    if abs(total - 1.0) > 1.5e-8:
+        raise ValueError(f"choice: the probabilities p add up to {total}, not to 1")
     return w
 
 
-def factor(c: Any, check_valid: str, tol: float, method: str) -> Any:
-    """A matrix F with F @ F.T = c."""
+def factor(xp: Any, c: Any, check_valid: str, tol: float, method: str) -> Any:
+    """A matrix F with F @ F.T = c, in array code of NumPy or mtarray."""
     if method == "cholesky":
-        return np.linalg.cholesky(c)
+        return xp.linalg.cholesky(c)
     if method == "eigh":
-        s, u = np.linalg.eigh(c)
-        valid = bool(np.all(s >= -tol))
-        root = u * np.sqrt(np.maximum(s, 0.0))
+        s, u = xp.linalg.eigh(c)
+        valid = bool(xp.all(s >= -tol))
+        root = u * xp.sqrt(xp.maximum(s, 0.0))
     else:
-        u, s, v = np.linalg.svd(c)
-        valid = bool(np.allclose((v.T * s) @ v, c, rtol=tol, atol=tol))
-        root = v.T * np.sqrt(s)
-    valid = valid and bool(np.allclose(c, c.T, rtol=tol, atol=tol))
+        u, s, v = xp.linalg.svd(c)
+        valid = _close(xp, (v.T * s) @ v, c, tol)
+        root = v.T * xp.sqrt(s)
+    valid = valid and _close(xp, c, c.T, tol)
     if not valid and check_valid != "ignore":
         message = "multivariate_normal: the covariance is not symmetric positive semidefinite"
         if check_valid == "raise":
             raise ValueError(message)
         warnings.warn(message, RuntimeWarning, stacklevel=3)
     return root
+
+
+def _close(xp: Any, a: Any, b: Any, tol: float) -> bool:
+    return bool(xp.all(xp.abs(a - b) <= tol + tol * xp.abs(b)))

@@ -8,7 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from ._array import Array, leave
+from ._array import Array
+from ._devices import CPU, Device
+from ._devices import device as as_device
 
 _MASK64 = (1 << 64) - 1
 _MASK128 = (1 << 128) - 1
@@ -18,12 +20,13 @@ _BITS = "Philox4x32-10"
 class Stream:
     """Key and counter of Philox4x32-10, advanced under a lock."""
 
-    __slots__ = ("__weakref__", "_counter", "_key", "_lock", "_seed_seq")
+    __slots__ = ("__weakref__", "_counter", "_device", "_key", "_lock", "_seed_seq")
 
-    def __init__(self, seed: Any = None) -> None:
+    def __init__(self, seed: Any = None, device: Any = None) -> None:
+        self._device = as_device(device, "default_rng: device")
         if not hasattr(seed, "generate_state"):
             if isinstance(seed, Array):
-                seed = leave(seed, "random").tolist()
+                seed = seed.tolist()
             try:
                 seed = np.random.SeedSequence(seed)
             except (TypeError, ValueError) as error:
@@ -68,25 +71,46 @@ class Stream:
         with self._lock:
             self._key, self._counter = key, counter
 
-    def __getstate__(self) -> tuple[dict[str, Any], Any]:
-        return self.state, self._seed_seq
+    @property
+    def device(self) -> Device:
+        """Where its numbers are made and live."""
+        return self._device
 
-    def __setstate__(self, state: tuple[dict[str, Any], Any]) -> None:
+    def to_device(self, device: Any, /) -> Self:
+        """A generator on `device` in the state of this one, which goes on to give the same numbers; itself if it is there already.
+
+        >>> import mtarray as xp
+        >>> rng = xp.random.default_rng(3)
+        >>> rng.to_device("cpu") is rng
+        True
+        """
+        to = as_device(device, "to_device: device")
+        if to is self._device:
+            return self
+        other = self.jumped(0)
+        other._device = to
+        return other
+
+    def __getstate__(self) -> tuple[dict[str, Any], Any, Device]:
+        return self.state, self._seed_seq, self._device
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._lock = threading.Lock()
         self._seed_seq = state[1]
+        self._device = state[2] if len(state) > 2 else CPU  # pickled before there were devices
         self.state = state[0]
 
     def __reduce__(self) -> Any:
         return object.__new__, (type(self),), self.__getstate__()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_BITS})"
+        return f"{type(self).__name__}({_BITS})" if self._device is CPU else f"{type(self).__name__}({_BITS} on {self._device.name!r})"
 
     def spawn(self, n_children: int) -> list[Self]:
         """Independent generators, by NumPy's `SeedSequence.spawn`; each call gives new ones. TypeError if the seed cannot spawn."""
         if not hasattr(self._seed_seq, "spawn"):
             raise TypeError(f"the seed of this generator, a {type(self._seed_seq).__name__}, has no method spawn")
-        return [type(self)(s) for s in self._seed_seq.spawn(n_children)]
+        return [type(self)(s, self._device) for s in self._seed_seq.spawn(n_children)]
 
     def jumped(self, jumps: int = 1) -> Self:
         """A copy whose counter is `jumps` * 2**96 further on: streams of 2**64 blocks that never overlap, for up to 2**32 jumps."""

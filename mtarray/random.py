@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from . import _array
-from ._array import Array, fresh, from_numpy, value, writable
+from ._array import Array, fresh, from_numpy, host, value, writable
+from ._devices import CPU, Device
 from ._dtypes import INTEGER_OR_BOOL, DType, dtype_of, float64, int64
 from ._random_arguments import (
     Size,
@@ -33,7 +34,6 @@ from ._random_arguments import (
     factor,
     lift,
     out_shape,
-    parameter,
     probabilities,
     real_floating,
     result,
@@ -41,6 +41,7 @@ from ._random_arguments import (
     to_dtype,
     values,
 )  # fmt: skip
+from ._random_arguments import parameter as _parameter
 from ._random_state import Stream
 
 
@@ -59,23 +60,39 @@ class _Later:
 
 _engine = _Later("random")
 _shuffle = _Later("random_shuffle")
+_engines: dict[Device, Any] = {}  # of other devices than the CPU
+
+
+def _elsewhere(device: Device) -> Any:
+    """The engine of a device that is not the CPU."""
+    found = _engines.get(device)
+    if found is None or found.driver is not device.driver:
+        from ._kernels.cuda.random import Engine
+
+        found = _engines[device] = Engine(device.driver)
+    return found
+
 
 # Beyond this mean, a count could exceed int64 by chance (ten standard deviations are kept).
 _MOST_POISSON = float(2**63 - 1) - 10.0 * math.sqrt(2.0**63)
 _MOST_TRIALS = 2**53
 
 
-def default_rng(seed: Any = None) -> Generator:
+def default_rng(seed: Any = None, *, device: Any = None) -> Generator:
     """A `Generator` for a seed: None (from the operating system), a non-negative int, a sequence of them, or a `numpy.random.SeedSequence`.
 
-    A Generator is returned as it is.
+    device: where its numbers are made and live (None: the default device). They are the same on every device, bit by bit, except where an
+    array goes through other operations (locations and scales given as arrays, `dirichlet`, `multivariate_normal`): then to rounding.
+    A Generator is returned as it is, or with `device` on that device.
 
     >>> import mtarray as xp
     >>> a, b = xp.random.default_rng(1), xp.random.default_rng(1)
     >>> a.random() == b.random()
     True
     """
-    return seed if isinstance(seed, Generator) else Generator(seed)
+    if isinstance(seed, Generator):
+        return seed if device is None else seed.to_device(device)
+    return Generator(seed, device)
 
 
 class Generator(Stream):
@@ -89,8 +106,9 @@ class Generator(Stream):
     So `random(10)` twice gives the numbers of `random(20)`, but `random(5)` twice not those of `random(10)`.
 
     Where NumPy's method returns a scalar (`size=None` and scalar parameters) so does ours, as a Python number; everything else is
-    an Array. Parameters broadcast against each other and to `size`. Additions to NumPy: `dtype` (float32 or float64) for every
-    floating distribution; location and scale given as arrays are applied by array operations.
+    an Array on the generator's device. Parameters broadcast against each other and to `size`; arrays among them must be on the
+    generator's device (lists and ndarrays are brought there), and two numbers of each come to the host to be checked. Additions to NumPy:
+    `dtype` (float32 or float64) for every floating distribution; location and scale given as arrays are applied by array operations.
     """
 
     __slots__ = ()
@@ -108,11 +126,17 @@ class Generator(Stream):
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Size = None, dtype: Any = float64) -> Any:
         """Uniform numbers in [low, high): low + (high - low) * u. Rounding may give `high` itself. ValueError if high < low."""
-        low, high = parameter("uniform", "low", low), parameter("uniform", "high", high)
-        width = values(high) - values(low)
-        if not np.all(np.isfinite(width)):
+        low, high = self._parameter("uniform", "low", low), self._parameter("uniform", "high", high)
+        if self._device is CPU or (isinstance(low, float) and isinstance(high, float)):
+            width = values(high) - values(low)
+            finite, falling = bool(np.all(np.isfinite(width))), bool(np.any(width < 0))
+        else:
+            xp = _array.xp
+            width = xp.astype(xp.asarray(high - low), float64)
+            finite, falling = bool(xp.all(xp.isfinite(width))), bool(xp.any(width < 0))
+        if not finite:
             raise OverflowError("uniform: the range high - low exceeds what the dtype holds, or is not a number")
-        if np.any(width < 0):
+        if falling:
             raise ValueError(f"uniform: high < low (low={low!r:.60}, high={high!r:.60})")
         return self._located("uniform", "uniform", low, high - low, size, dtype)
 
@@ -131,7 +155,7 @@ class Generator(Stream):
         if high is None:
             low, high = 0, low
         least, most = (0, 1) if d.kind == "b" else (int(np.iinfo(d).min), int(np.iinfo(d).max))
-        low, high = bound("low", low), bound("high", high)
+        low, high = bound("low", low, self._device), bound("high", high, self._device)
         if isinstance(low, int) and isinstance(high, int):
             last = high if endpoint else high - 1
             if last < low:
@@ -142,7 +166,9 @@ class Generator(Stream):
             shape, scalar = result_shape(size)
             n = math.prod(shape)
             key, counter = self._take(_engine.blocks(_engine.integer_bits(span), n))
-            return result(_engine.integers(key, counter, shape, d, low, span), scalar)
+            return result(self._engine(scalar).integers(key, counter, shape, d, low, span), scalar)
+        if self._device is not CPU:
+            return self._integers_between(low, high, size, d, bool(endpoint), least, most)
         lows, highs = values(low), values(high)
         # comparisons of int64 with uint64 are exact, and differences modulo 2**64 are spans
         if np.any(lows > highs if endpoint else lows >= highs):
@@ -154,6 +180,23 @@ class Generator(Stream):
         key, counter = self._take(_engine.blocks(64, math.prod(shape)))
         spans = unsigned[1] - unsigned[0] + np.uint64(bool(endpoint))
         return fresh(_engine.integers_between(key, counter, shape, d, unsigned[0], spans))
+
+    def _integers_between(self, low: Any, high: Any, size: Size, d: DType, endpoint: bool, least: int, most: int) -> Array:
+        """`integers` between arrays on another device than the CPU."""
+        xp = _array.xp
+        kinds = [np.dtype(np.uint64) if isinstance(x, int) and x >= 1 << 63 else None for x in (low, high)]
+        lows, highs = (xp.asarray(x, device=self._device, dtype=kind) for x, kind in zip((low, high), kinds))
+        last = highs if endpoint else highs - 1
+        if bool(xp.any(lows > highs if endpoint else lows >= highs)):
+            raise ValueError("integers: low >= high for an element of the bounds")
+        if bool(xp.any(lows < least)) or bool(xp.any(last > most)):
+            raise ValueError(f"integers: low or high is out of bounds for {d}")
+        shape, _ = result_shape(size, lows, highs)
+        first, beyond = (xp.astype(x, np.uint64) for x in (lows, highs))
+        spans = beyond - first + (1 if endpoint else 0)
+        key, counter = self._take(_engine.blocks(64, math.prod(shape)))
+        given = [self._spread(x, shape) for x in (first, spans)]
+        return fresh(self._engine().integers_between(key, counter, shape, d, *given))
 
     def bytes(self, length: int) -> builtin_bytes:
         """Random bytes, little-endian words of the generator."""
@@ -207,20 +250,20 @@ class Generator(Stream):
 
     def rayleigh(self, scale: Any = 1.0, size: Size = None, dtype: Any = float64) -> Any:
         """Rayleigh numbers of mode `scale` >= 0: the length of a plane vector of normal numbers."""
-        scale = parameter("rayleigh", "scale", scale, at_least=0.0)
+        scale = self._parameter("rayleigh", "scale", scale, at_least=0.0)
         length = (2.0 * self._dense("exponential", broadcast_size(size, scale), dtype, None)) ** 0.5
         return length * to_dtype(scale, real_floating(dtype))
 
     def weibull(self, a: Any, size: Size = None, dtype: Any = float64) -> Any:
         """Weibull numbers of the shape a > 0: E**(1 / a) of exponential numbers E."""
-        a = parameter("weibull", "a", a, above=0.0)
+        a = self._parameter("weibull", "a", a, above=0.0)
         return self._dense("exponential", broadcast_size(size, a), dtype, None) ** to_dtype(1.0 / a, real_floating(dtype))
 
     # ------------------------------------------------------------------ gamma and its family
 
     def standard_gamma(self, shape: Any, size: Size = None, dtype: Any = float64, out: Array | None = None) -> Any:
         """Gamma numbers of the shape `shape` >= 0 and scale 1 (Marsaglia and Tsang 2000)."""
-        shape = parameter("standard_gamma", "shape", shape, at_least=0.0)
+        shape = self._parameter("standard_gamma", "shape", shape, at_least=0.0)
         return self._attempts("gamma", size, real_floating(dtype), shape, out=out)
 
     def gamma(self, shape: Any, scale: Any = 1.0, size: Size = None, dtype: Any = float64) -> Any:
@@ -230,37 +273,40 @@ class Generator(Stream):
         >>> xp.random.default_rng(0).gamma(2.0, 3.0, size=4).shape
         (4,)
         """
-        shape = parameter("gamma", "shape", shape, at_least=0.0)
-        scale = parameter("gamma", "scale", scale, at_least=0.0)
+        shape = self._parameter("gamma", "shape", shape, at_least=0.0)
+        scale = self._parameter("gamma", "scale", scale, at_least=0.0)
         d = real_floating(dtype)
         standard = self._attempts("gamma", broadcast_size(size, shape, scale), d, shape)
         return standard if isinstance(scale, float) and scale == 1.0 else standard * to_dtype(scale, d)
 
     def chisquare(self, df: Any, size: Size = None, dtype: Any = float64) -> Any:
         """Chi-square numbers of df > 0 degrees of freedom."""
-        df = parameter("chisquare", "df", df, above=0.0)
+        df = self._parameter("chisquare", "df", df, above=0.0)
         return 2.0 * self._attempts("gamma", size, real_floating(dtype), df / 2.0)
 
     def standard_t(self, df: Any, size: Size = None, dtype: Any = float64) -> Any:
         """Student's t numbers of df > 0 degrees of freedom."""
-        df = parameter("standard_t", "df", df, above=0.0)
+        df = self._parameter("standard_t", "df", df, above=0.0)
         size, d = broadcast_size(size, df), real_floating(dtype)
         z = self._dense("normal", size, d, None)
         return z * (to_dtype(df, d) / (2.0 * self._attempts("gamma", size, d, df / 2.0))) ** 0.5
 
     def beta(self, a: Any, b: Any, size: Size = None, dtype: Any = float64) -> Any:
         """Beta numbers in [0, 1] of the shapes a > 0 and b > 0: X / (X + Y) of gamma numbers."""
-        a, b = parameter("beta", "a", a, above=0.0), parameter("beta", "b", b, above=0.0)
+        a, b = self._parameter("beta", "a", a, above=0.0), self._parameter("beta", "b", b, above=0.0)
         return self._attempts("beta", size, real_floating(dtype), a, b)
 
     def dirichlet(self, alpha: Any, size: Size = None) -> Array:
         """Points of the simplex, shape `size` + (k,), of the k concentrations alpha >= 0, one of them positive."""
-        a = values(parameter("dirichlet", "alpha", alpha, at_least=0.0))
+        given = self._parameter("dirichlet", "alpha", alpha, at_least=0.0)
+        a = values(given) if self._device is CPU or isinstance(given, float) else given
         if a.ndim != 1:
             raise ValueError(f"dirichlet: alpha must have 1 dimension, it has shape {a.shape}")
         if not a.any():
             raise ValueError("dirichlet: alpha must have a positive element")
         shape, _ = result_shape(size)
+        if self._device is not CPU:
+            return self._simplex(self._attempts("gamma", (*shape, a.size), float64, a), a)
         out = self._attempts("gamma", (*shape, a.size), float64, from_numpy(a))
         g = writable(out, "dirichlet")
         total = g.sum(axis=-1, keepdims=True)
@@ -273,6 +319,19 @@ class Generator(Stream):
             rows[lost, value(self.choice(a.size, lost.size, p=a / a.sum()))] = 1.0
         return out
 
+    def _simplex(self, g: Array, a: Array) -> Array:
+        """Gamma numbers of the shapes a along the last axis, divided by their sums: `dirichlet` by array operations."""
+        xp = _array.xp
+        total = xp.sum(g, axis=-1, keepdims=True)
+        out: Array = g / total
+        lost = xp.nonzero(xp.reshape(total, (-1,)) == 0)[0]
+        if lost.size:
+            rows = xp.reshape(out, (-1, a.size), copy=False)
+            rows[lost] = 0.0
+            weights = xp.astype(a, float64)
+            rows[lost, self.choice(a.size, lost.size, p=weights / xp.sum(weights))] = 1.0
+        return out
+
     # ------------------------------------------------------------------ counts
 
     def poisson(self, lam: Any = 1.0, size: Size = None) -> Any:
@@ -282,21 +341,21 @@ class Generator(Stream):
         >>> xp.random.default_rng(0).poisson([0.0, 5.0], size=(3, 2))[:, 0].tolist()
         [0, 0, 0]
         """
-        return self._attempts("poisson", size, int64, parameter("poisson", "lam", lam, at_least=0.0, at_most=_MOST_POISSON))
+        return self._attempts("poisson", size, int64, self._parameter("poisson", "lam", lam, at_least=0.0, at_most=_MOST_POISSON))
 
     def binomial(self, n: Any, p: Any, size: Size = None) -> Any:
         """Successes in 0 <= n <= 2**53 trials of probability 0 <= p <= 1, int64 (BTRS, Hoermann 1993; a search below 10)."""
-        n = parameter("binomial", "n", n, at_least=0.0, at_most=float(_MOST_TRIALS), whole=True)
-        return self._attempts("binomial", size, int64, n, parameter("binomial", "p", p, at_least=0.0, at_most=1.0))
+        n = self._parameter("binomial", "n", n, at_least=0.0, at_most=float(_MOST_TRIALS), whole=True)
+        return self._attempts("binomial", size, int64, n, self._parameter("binomial", "p", p, at_least=0.0, at_most=1.0))
 
     def geometric(self, p: Any, size: Size = None) -> Any:
         """Trials up to the first success of probability 0 < p <= 1, int64, by inversion."""
-        return self._attempts("geometric", size, int64, parameter("geometric", "p", p, above=0.0, at_most=1.0))
+        return self._attempts("geometric", size, int64, self._parameter("geometric", "p", p, above=0.0, at_most=1.0))
 
     def negative_binomial(self, n: Any, p: Any, size: Size = None) -> Any:
         """Failures before n > 0 successes of probability 0 < p <= 1, int64: Poisson counts of a gamma mean."""
-        n = parameter("negative_binomial", "n", n, above=0.0)
-        p = parameter("negative_binomial", "p", p, above=0.0, at_most=1.0)
+        n = self._parameter("negative_binomial", "n", n, above=0.0)
+        p = self._parameter("negative_binomial", "p", p, above=0.0, at_most=1.0)
         return self.poisson(self.gamma(n, (1.0 - p) / p, size))
 
     def multinomial(self, n: int, pvals: Any, size: Size = None) -> Array:
@@ -304,23 +363,25 @@ class Generator(Stream):
 
         pvals: 1-d probabilities; the last one is what the others leave. ValueError if they exceed 1 or are not probabilities.
         """
-        p = np.asarray(values(parameter("multinomial", "pvals", pvals, at_least=0.0, at_most=1.0)), np.float64)
+        given = self._parameter("multinomial", "pvals", pvals, at_least=0.0, at_most=1.0)
+        p = np.asarray(host(given) if isinstance(given, Array) else given, np.float64)
         n = operator.index(n)
         if p.ndim != 1 or p.size == 0:
             raise ValueError(f"multinomial: pvals must have 1 dimension and an element, it has shape {p.shape}")
         if p[:-1].sum() > 1.0 + 1e-12:
             raise ValueError(f"multinomial: sum(pvals[:-1]) = {p[:-1].sum()} exceeds 1")
         shape, _ = result_shape(size)
-        counts = np.zeros((*shape, p.size), np.int64)
-        left = np.full(shape, n, np.int64)
+        xp = _array.xp
+        counts: Array = xp.zeros((*shape, p.size), dtype=int64, device=self._device)
+        left = xp.full(shape, n, dtype=int64, device=self._device)
         rest = 1.0
         for i in range(p.size - 1):
-            share = min(1.0, p[i] / rest) if rest > 0.0 else 0.0
-            counts[..., i] = value(lift(self.binomial(from_numpy(left), share)))
+            share = min(1.0, float(p[i]) / rest) if rest > 0.0 else 0.0
+            counts[..., i] = self.binomial(left, share)
             left -= counts[..., i]
-            rest -= p[i]
+            rest -= float(p[i])
         counts[..., -1] = left
-        return fresh(counts)
+        return counts
 
     # ------------------------------------------------------------------ vectors
 
@@ -332,16 +393,22 @@ class Generator(Stream):
         method: how the covariance is factored: "svd", "eigh" or "cholesky" (fastest; needs a positive definite matrix).
         check_valid: "warn", "raise" or "ignore" if it is not symmetric positive semidefinite within tol. Runs in float64.
         """
-        m, c = np.asarray(values(lift(mean)), np.float64), np.asarray(values(lift(cov)), np.float64)
+        m, c = self._float64("mean", mean), self._float64("cov", cov)
         if m.ndim != 1 or c.shape != (m.size, m.size):
             raise ValueError(f"multivariate_normal: mean must have shape (n,) and cov (n, n), they have {m.shape} and {c.shape}")
         if method not in ("svd", "eigh", "cholesky"):
             raise ValueError(f"multivariate_normal: method={method!r} must be 'svd', 'eigh' or 'cholesky'")
         if check_valid not in ("warn", "raise", "ignore"):
             raise ValueError(f"multivariate_normal: check_valid={check_valid!r} must be 'warn', 'raise' or 'ignore'")
-        root = factor(c, check_valid, tol, method)
+        xp = _array.xp
+        root = factor(xp if isinstance(c, Array) else np, c, check_valid, tol, method)
         shape, _ = result_shape(size)
-        z = value(self._dense("normal", (*shape, m.size), float64, None))
+        normal = self._dense("normal", (*shape, m.size), float64, None)
+        if self._device is not CPU:
+            root, m = (xp.asarray(x, device=self._device) for x in (root, m))
+            made: Array = normal @ root.T + m if normal.ndim > 1 else root @ normal + m
+            return made
+        z = value(normal)
         if z.size * m.size < 1 << 20:
             return fresh(np.einsum("...k,jk->...j", z, root) + m)
         from ._kernels.cpu.gemm import own_matmul
@@ -350,6 +417,15 @@ class Generator(Stream):
         x = own_matmul(z.reshape(-1, m.size), root.T).reshape(z.shape)
         x += m
         return fresh(x)
+
+    def _float64(self, name: str, x: Any) -> Any:
+        """An operand of `multivariate_normal`: an ndarray, or the Array where it is one on the generator's other device."""
+        if isinstance(x, Array):
+            elements = values(lift(x, self._device, f"multivariate_normal: {name}"))
+            if self._device is not CPU:
+                return _array.xp.astype(x.detach(), float64)
+            x = elements
+        return np.asarray(values(lift(x)), np.float64)
 
     # ------------------------------------------------------------------ order
 
@@ -362,7 +438,7 @@ class Generator(Stream):
         """
         if isinstance(x, (int, np.integer)) and not isinstance(x, bool):
             return fresh(self._order(int(x)))
-        a = lift(x)
+        a = lift(x, self._device, "permutation")
         axis = axis_of("permutation", axis, a)
         return a[(slice(None),) * axis + (fresh(self._order(a.shape[axis])),)]
 
@@ -370,14 +446,17 @@ class Generator(Stream):
         """Put the subarrays of x along `axis` into a random order, in place. x: an Array, an ndarray or a mutable sequence."""
         if isinstance(x, (Array, np.ndarray)):
             axis = axis_of("shuffle", axis, x)
+            before = (slice(None),) * axis
             if isinstance(x, Array):
+                lift(x, self._device, "shuffle")
                 writable(x, "shuffle", recorded=True)
-            key = (slice(None),) * axis + (self._order(x.shape[axis]),)
-            x[...] = x[(*key[:-1], fresh(key[-1]))] if isinstance(x, Array) else x[key]
+                x[...] = x[(*before, fresh(self._order(x.shape[axis])))]
+            else:
+                x[...] = x[(*before, self._order(x.shape[axis], on_host=True))]
         elif isinstance(x, MutableSequence):
             if axis != 0:
                 raise ValueError(f"shuffle: a {type(x).__name__} has only axis 0, not {axis}")
-            x[:] = [x[i] for i in self._order(len(x)).tolist()]
+            x[:] = [x[i] for i in self._order(len(x), on_host=True).tolist()]
         else:
             raise TypeError(f"shuffle: cannot shuffle a {type(x).__name__} in place; use permutation, which makes a new array")
 
@@ -386,13 +465,13 @@ class Generator(Stream):
 
         Scratch: 16 bytes per element.
         """
-        a = lift(x)
+        a = lift(x, self._device, "permuted")
         if axis is None:
             mixed = a.reshape(-1)[fresh(self._order(a.size))].reshape(a.shape)
         else:
             axis = axis_of("permuted", axis, a)
             key, counter = self._take(_engine.blocks(64, a.size))
-            keys = _engine.integers(key, counter, a.shape, np.dtype(np.uint64), 0, 1 << 64)
+            keys = self._engine().integers(key, counter, a.shape, np.dtype(np.uint64), 0, 1 << 64)
             mixed = _array.xp.take_along_axis(a, _array.xp.argsort(fresh(keys), axis=axis), axis=axis)
         if out is None:
             return mixed
@@ -415,7 +494,7 @@ class Generator(Stream):
         if isinstance(a, (int, np.integer)) and not isinstance(a, bool):
             population = int(a)
         else:
-            array = lift(a)
+            array = lift(a, self._device, "choice")
             if array.ndim == 0:
                 raise ValueError("choice: a must be an integer or an array of at least 1 dimension, it is 0-d")
             axis = axis_of("choice", axis, array)
@@ -424,40 +503,71 @@ class Generator(Stream):
         n = math.prod(shape)
         if population < 0 or (population == 0 and n):
             raise ValueError(f"choice: a population of {population} has nothing to choose from")
-        weights = None if p is None else probabilities(p, population)
+        weights = None if p is None else probabilities(p, population, self._device)
         if not replace and n > population:
             raise ValueError(f"choice: a sample of {n} without replacement is larger than the population of {population}")
-        index = (self._with if replace else self._without)(population, n, weights).reshape(shape)
+        index = (self._with if replace else self._without)(population, n, weights, scalar).reshape(shape)
         if array is None:
             return result(index, scalar)
-        return array[(slice(None),) * axis + (int(index) if scalar else fresh(index),)]
+        return array[(slice(None),) * axis + (int(index) if scalar else index if isinstance(index, Array) else fresh(index),)]
 
     # ------------------------------------------------------------------ common ground
 
-    def _with(self, population: int, n: int, weights: Any) -> Any:
+    def _engine(self, scalar: bool = False) -> Any:
+        """What makes the numbers: a single one, which goes to the caller as a Python number, always the CPU."""
+        return _engine if scalar or self._device is CPU else _elsewhere(self._device)
+
+    def _parameter(self, method: str, name: str, x: Any, **limits: Any) -> Any:
+        return _parameter(method, name, x, device=self._device, **limits)
+
+    def _here(self, x: Any) -> Array:
+        """An ndarray as an array on the generator's device."""
+        made: Array = fresh(x) if self._device is CPU else _array.xp.asarray(fresh(x), device=self._device)
+        return made
+
+    def _spread(self, x: Array, shape: tuple[int, ...]) -> Any:
+        """A Tensor of all elements of an array that broadcasts to `shape`, in order."""
+        return value(_array.xp.asarray(_array.xp.broadcast_to(x, shape), copy=True))
+
+    def _with(self, population: int, n: int, weights: Any, scalar: bool) -> Any:
         if weights is None:
             if n == 0:
-                return np.empty(0, np.int64)
+                return self._here(np.empty(0, np.int64))
             key, counter = self._take(_engine.blocks(_engine.integer_bits(population), n))
-            return _engine.integers(key, counter, (n,), np.dtype(np.int64), 0, population)
-        cumulative = np.cumsum(weights)
-        cumulative /= cumulative[-1]
+            made = self._engine(scalar).integers(key, counter, (n,), np.dtype(np.int64), 0, population)
+            return made if scalar else fresh(made)
+        if isinstance(weights, Array):
+            cumulative = _array.xp.cumulative_sum(weights)
+            cumulative /= cumulative[-1]
+        else:
+            cumulative = np.cumsum(weights)
+            cumulative /= cumulative[-1]
+            cumulative = self._here(cumulative)
         key, counter = self._take(_engine.blocks("uniform_f64", n))
-        uniform = _engine.dense("uniform_f64", key, counter, (n,), np.float64)
-        return value(_array.xp.searchsorted(fresh(cumulative), fresh(uniform), side="right"))
+        uniform = self._engine().dense("uniform_f64", key, counter, (n,), np.dtype(np.float64))
+        return _array.xp.searchsorted(cumulative, fresh(uniform), side="right")
 
-    def _without(self, population: int, n: int, weights: Any) -> Any:
+    def _without(self, population: int, n: int, weights: Any, scalar: bool) -> Any:
+        xp = _array.xp
         if weights is not None:
-            some = np.flatnonzero(weights)
+            some = np.flatnonzero(weights) if not isinstance(weights, Array) else xp.nonzero(weights)[0]
             if some.size < n:
                 raise ValueError(f"choice: {n} without replacement of a population with {some.size} positive probabilities")
             key, counter = self._take(_engine.blocks("exponential_f64", some.size))
-            race = _engine.dense("exponential_f64", key, counter, (some.size,), np.float64) / weights[some]
+            race = self._engine().dense("exponential_f64", key, counter, (some.size,), np.dtype(np.float64))
+            if self._device is not CPU:
+                some, chances = (x if isinstance(x, Array) else self._here(x) for x in (some, weights[some]))
+                return some[xp.argsort(fresh(race) / chances, stable=True)[:n]]
+            race = race / weights[some]
             first = np.argpartition(race, n - 1)[:n] if 0 < n < some.size else np.arange(n)
             return some[first[np.argsort(race[first], kind="stable")]]
         if population <= 10_000 or n > population // 50:
-            return self._order(population)[:n].copy() if n else np.empty(0, np.int64)
-        # Floyd's sampling: work and memory by the size of the sample, not of the population
+            if n == 0:
+                return self._here(np.empty(0, np.int64))
+            order = self._order(population, on_host=scalar)
+            return order[:n] if scalar else fresh(order)[:n].copy()
+        # Floyd's sampling: work and memory by the size of the sample, not of the population. It goes through the sample in order, so on the
+        # host, where the numbers are the same.
         last = np.arange(population - n, population, dtype=np.uint64)
         key, counter = self._take(_engine.blocks(64, n))
         drawn = _engine.integers_between(key, counter, (n,), np.dtype(np.int64), np.uint64(0), last + np.uint64(1))
@@ -466,13 +576,14 @@ class Generator(Stream):
             if j in seen:
                 j = drawn[i] = population - n + i
             seen.add(j)
-        return drawn[self._order(n)]
+        order = self._order(n, on_host=scalar)
+        return drawn[order] if scalar or self._device is CPU else self._here(drawn)[fresh(order)]
 
-    def _order(self, n: int) -> Any:
+    def _order(self, n: int, on_host: bool = False) -> Any:
         if n < 0:
             raise ValueError(f"permutation: {n} must not be negative")
         key, counter = self._take(_shuffle.blocks(n))
-        return _shuffle.permutation(key, counter, n)
+        return (_shuffle if on_host or self._device is CPU else _elsewhere(self._device)).permutation(key, counter, n)
 
     def _dense(self, name: str, size: Size, dtype: Any, out: Array | None, loc: float = 0.0, scale: float = 1.0) -> Any:
         d = real_floating(dtype)
@@ -480,30 +591,41 @@ class Generator(Stream):
         shape, scalar = result_shape(size) if out is None else out_shape(out, d, size)
         key, counter = self._take(_engine.blocks(name, math.prod(shape)))
         if out is None:
-            return result(_engine.dense(name, key, counter, shape, d, loc, scale), scalar)
-        _engine.dense(name, key, counter, shape, d, loc, scale, out=writable(out, "out"))
+            return result(self._engine(scalar).dense(name, key, counter, shape, d, loc, scale), scalar)
+        return self._into(out, "dense", name, key, counter, shape, d, loc, scale)
+
+    def _into(self, out: Array, function: str, *args: Any) -> Array:
+        """Let a function of the engine fill `out`."""
+        target = writable(lift(out, self._device, "out"), "out")
+        fill = getattr(self._engine(), function)
+        if self._device is CPU or target.is_contiguous:
+            fill(*args, out=target)
+        else:
+            out[...] = fresh(fill(*args))
         return out
 
     def _located(
         self, method: str, name: str, loc: Any, scale: Any, size: Size, dtype: Any, loc_name: str = "loc", scale_name: str = "scale"
     ) -> Any:
-        loc = parameter(method, loc_name, loc)
-        scale = parameter(method, scale_name, scale, at_least=0.0)
+        loc = self._parameter(method, loc_name, loc)
+        scale = self._parameter(method, scale_name, scale, at_least=0.0)
         if isinstance(loc, float) and isinstance(scale, float):
             return self._dense(name, size, dtype, None, loc, scale)
         d = real_floating(dtype)
-        z = self._dense(name, result_shape(size, values(loc), values(scale))[0], d, None)
+        z = self._dense(name, result_shape(size, loc, scale)[0], d, None)
         return to_dtype(z * to_dtype(scale, d) + to_dtype(loc, d), d)
 
     def _attempts(self, name: str, size: Size, d: DType, a: Any, b: Any = 0.0, out: Array | None = None) -> Any:
-        va, vb = values(a), values(b)
-        shape, scalar = result_shape(size, va, vb) if out is None else out_shape(out, d, size, va, vb)
-        key, counter = self._take(_engine.blocks(name, math.prod(shape)))
-        if out is not None:
-            _engine.attempts(name, key, counter, shape, d, va, vb, out=writable(out, "out"))
-            return out
+        shape, scalar = result_shape(size, a, b) if out is None else out_shape(out, d, size, a, b)
         scalar = scalar and isinstance(a, float) and isinstance(b, float)
-        return result(_engine.attempts(name, key, counter, shape, d, va, vb), scalar)
+        key, counter = self._take(_engine.blocks(name, math.prod(shape)))
+        if self._device is CPU or scalar:
+            a, b = values(a), values(b)
+        else:
+            a, b = (x if isinstance(x, float) else self._spread(_array.xp.astype(x, float64), shape) for x in (a, b))
+        if out is not None:
+            return self._into(out, "attempts", name, key, counter, shape, d, a, b)
+        return result(self._engine(scalar).attempts(name, key, counter, shape, d, a, b), scalar)
 
 
 builtin_bytes = bytes

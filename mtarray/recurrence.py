@@ -13,6 +13,7 @@ from . import _array, _storage
 from ._array import Array, fresh, value
 from ._config import config
 from ._dtypes import REAL_FLOATING
+from ._kernels import cuda
 from ._operands import common, lift, run_quietly
 from ._ops import engine
 from .creation import astype
@@ -71,14 +72,17 @@ def _rule(g: Any, operands: list[Array], kind: str, reverse: bool, keep: _Kept |
             lambda *arrays: tuple([y for y in _composed(xp, xp.special.expit, arrays, kind, reverse) if y is not None]), *operands
         )
         return list(pull(tuple([xp.zeros_like(y) if c is None else c for y, c in zip(found, gs)])))
-    from ._kernels.cpu import recurrent
-
     states, cells, kept = keep.arrays
-    by_states, by_cells = (None if a is None else np.ascontiguousarray(value(a)) for a in gs)
-    weight, first, first_cell = (
-        None if a is None else np.ascontiguousarray(value(a)) for a in (operands[1], operands[4], *operands[5:], None)[:3]
-    )
-    back = recurrent.back(kind, reverse, by_states, by_cells, weight, first, first_cell, states, cells, kept)
+    kernels: Any
+    if states.__class__ is np.ndarray:
+        from ._kernels.cpu import recurrent as kernels
+
+        contiguous = np.ascontiguousarray
+    else:
+        kernels, contiguous = cuda.part("recurrent"), cuda.part("copying").contiguous
+    by_states, by_cells = (None if a is None else contiguous(value(a)) for a in gs)
+    weight, first, first_cell = (None if a is None else contiguous(value(a)) for a in (operands[1], operands[4], *operands[5:], None)[:3])
+    back = kernels.back(kind, reverse, by_states, by_cells, weight, first, first_cell, states, cells, kept)
     by_x, by_sums, by_first, by_cell = (None if a is None else fresh(a) for a in back)
     assert by_x is not None
     assert by_sums is not None
@@ -87,7 +91,7 @@ def _rule(g: Any, operands: list[Array], kind: str, reverse: bool, keep: _Kept |
     # The state before each step: the one of the step before, and the first.
     first_sums, sums = (by_sums[-1], by_sums[:-1]) if reverse else (by_sums[0], by_sums[1:])
     by_weight = first_sums.T @ operands[4]
-    if len(states) > 1:
+    if states.shape[0] > 1:
         by_weight += xp.reshape(sums, (-1, rows)).T @ xp.reshape(past[1:] if reverse else past[:-1], (-1, n))
     by_bias = xp.sum(by_x, axis=(0, 1))
     by_recurrent = by_bias if kind != "gru" else xp.sum(by_sums, axis=(0, 1))
@@ -134,12 +138,12 @@ def _run(where: str, kind: str, projected: Any, weight: Any, biases: tuple[Any, 
     for name, _ in named:
         x = arrays.get(name)
         if x is None:
-            x = xp.zeros(expected[name], dtype=d)
+            x = xp.zeros(expected[name], dtype=d, device=arrays["weight"].device)
         elif x._shape != expected.get(name, x._shape):
             raise ValueError(f"{where}: {name} has shape {x._shape}; expected {expected[name]}")
         operands.append(x if x._dtype is d else astype(x, d))
     if 0 in operands[0]._shape:
-        states = xp.zeros((*operands[0]._shape[:2], shape[1]), dtype=d)
+        states = xp.zeros((*operands[0]._shape[:2], shape[1]), dtype=d, device=operands[0].device)
         return (states, xp.zeros_like(states)) if kind == "lstm" else states
     keep = _Kept() if any(x._storage.node is not None for x in operands) else None
     found = recurrent(*operands, kind=kind, reverse=bool(reverse), keep=keep)

@@ -21,7 +21,8 @@ ENGINES = {
         "convolution": "convolved convolved_with_bias convolved_back correlated",
         "pooling": "max_pooled picked put_back",
         "normalise": "normalised softmax_rows softmax_back log_softmax_rows log_softmax_back class_losses class_slopes",
-        "recurrence": "recurrent linear_recurrence",
+        "recurrence": "linear_recurrence",
+        "recurrent": "recurrent",
     }.items()
     for name in names.split()
 }

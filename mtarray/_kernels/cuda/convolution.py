@@ -333,7 +333,7 @@ def _tile(rows, depth):
 
 
 def _run(y, to, x, w, at, bias, groups, rows, depth, outputs, steps, turn, begin, step, taps, strides):
-    """Launch a convolution. to: address and steps of the outputs in y. at, strides: address and strides (group, row, depth) of the weights."""
+    """Launch a convolution. to, steps: where its outputs lie in y. at, strides (group, row, depth, ...): where the weights do."""
     if not y.shape[0] * outputs[0] * outputs[1] * groups * rows:
         return
     columns = y.shape[0] * outputs[0] * outputs[1]

@@ -8,6 +8,7 @@ import functools
 
 import numpy as np
 
+from mtarray._kernels.cpu import random as cpu
 from mtarray._kernels.cpu import random_core
 
 from .kernel import Kernel, code_of
@@ -297,8 +298,9 @@ class Engine:
             _run(_kernel(pairs if per == 2 else fours, name, dtype), out, -(-out.size // per), key, counter, loc, scale)
         return out
 
-    def integers(self, key, counter, shape, dtype, low, span, bits):
-        """Integers of [low, low + span), from words of `bits` bits."""
+    def integers(self, key, counter, shape, dtype, low, span):
+        """Integers of [low, low + span)."""
+        bits = cpu.integer_bits(span)
         out = empty(self.driver, shape, dtype)
         if out.size:
             kernel, bytes_ = _integer_kernel(whole, out, bits)
@@ -324,7 +326,7 @@ class Engine:
 
     def words(self, key, counter, n):
         """n raw 32-bit words as uint32, four of each block."""
-        return self.integers(key, counter, (n,), np.dtype(np.uint32), 0, 1 << 32, 32)
+        return self.integers(key, counter, (n,), np.dtype(np.uint32), 0, 1 << 32)
 
     def permutation(self, key, counter, n):
         """A random permutation of range(n), int64."""
