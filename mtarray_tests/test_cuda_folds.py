@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 import mtarray as xp
-from mtarray._kernels.cuda import driver, moments, reduce, scan, search
+from mtarray._kernels.cuda import driver, histogram, moments, normalise, recurrence, reduce, scan, search, softmax
 from mtarray._kernels.cuda.tensor import Tensor
-
-pytest.importorskip("mtarray._kernels.cuda.copying")
 
 DTYPES = [np.dtype(d) for d in "? i1 i2 i4 i8 u1 u2 u4 u8 f4 f8 c8 c16".split()]
 REAL = [d for d in DTYPES if d.kind != "c"]
@@ -244,3 +242,123 @@ def test_scans_of_nothing_and_of_one() -> None:
     assert get(scan.scan("add", put(np.zeros((2, 0), d)), 1, d, d, 0, True)).tolist() == [[0.0], [0.0]]
     assert scan.scan("add", put(np.zeros((2, 0), d)), 0, d, d, 0, True).shape == (3, 0)
     assert get(scan.scan("add", put(np.array(2.0, d)), 0, d, d, 0, True)).tolist() == [0.0, 2.0]
+
+
+ROWS = {"softmax": 1, "log_softmax": 1, "softmax_back": 2, "log_softmax_back": 2}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_softmax_of_rows(name: str) -> None:
+    from mtarray._kernels.cpu.softmax import rows_numpy
+
+    run = getattr(softmax, name if name.endswith("back") else name + "_rows")
+    for d, n, chunks in [("f4", 1, {}), ("f4", 37, {}), ("f8", 130, {"held": 2, "block": 96}), ("f4", 700, {"held": 1, "block": 64})]:
+        x = drawn(np.dtype(d), (3, n)) * np.dtype(d).type(5)
+        operands = [x, drawn(np.dtype(d), (3, n), 1)][: ROWS[name]]
+        if name == "log_softmax_back":
+            operands[1] = rows_numpy("log_softmax", n, operands[1])
+        found = run(*[put(a) for a in operands], n=n, **chunks)
+        np.testing.assert_allclose(get(found), rows_numpy(name, n, *[a.astype("f8") for a in operands]), rtol=2e-6, atol=1e-6)
+        assert found.dtype == d
+    x = drawn(np.dtype("f8"), (4, 9, 5)).transpose(0, 2, 1)
+    operands = [x, drawn(np.dtype("f8"), (4, 9, 5), 1).transpose(0, 2, 1)][: ROWS[name]]
+    found = get(run(*[put(a) for a in operands], n=45))
+    np.testing.assert_allclose(found, rows_numpy(name, 45, *[np.ascontiguousarray(a) for a in operands]), rtol=1e-12, atol=1e-12)
+
+
+def test_softmax_of_rows_that_are_not_finite() -> None:
+    from mtarray._kernels.cpu.softmax import rows_numpy
+
+    i, n = np.inf, np.nan
+    x = np.array([[1, i, 2, 0.5], [-i] * 4, [n, 1, 1, -i], [-i, 3, -i, 1e300], [i, i, 1, n], [1, 2, 3, -i]])
+    with np.errstate(all="ignore"):
+        for name, run in (("softmax", softmax.softmax_rows), ("log_softmax", softmax.log_softmax_rows)):
+            for chunks in ({}, {"held": 0, "block": 32}):
+                np.testing.assert_allclose(get(run(put(x), n=4, **chunks)), rows_numpy(name, 4, x), rtol=1e-14)
+
+
+def test_losses_of_classes() -> None:
+    from mtarray._neural import class_losses, class_slopes
+
+    for d, n in (("f4", 5), ("f8", 70)):
+        x, target, c = drawn(np.dtype(d), (6, n)) * 3, np.array([0, n - 1, -1, 2, -100, 3]), drawn(np.dtype(d), (6,), 2)
+        x[3, 1] = np.inf
+        with np.errstate(all="ignore"):
+            losses, slopes = class_losses.op.implementation(x, target), class_slopes.op.implementation(x, target, c)
+        for chunks in ({}, {"held": 0, "block": 64}):
+            np.testing.assert_allclose(get(softmax.class_losses(put(x), put(target), **chunks)), losses, rtol=1e-6, atol=1e-7)
+            found = softmax.class_slopes(put(x), put(target.astype("i4")), put(c), **chunks)
+            np.testing.assert_allclose(get(found), slopes, rtol=2e-6, atol=1e-7)
+    assert softmax.class_losses(put(np.zeros((0, 4))), put(np.zeros(0, "i8"))).shape == (0,)
+
+
+FORMS = [
+    ("layer", 12, (5, 12)),
+    ("layer", 70, (5, 7, 10)),
+    ("group", 2, (3, 4, 6)),
+    ("group", 1, (2, 3)),
+    ("batch", 1, (6, 5)),
+    ("batch", 1, (2, 3, 50)),
+]
+
+
+@pytest.mark.parametrize(("name", "k", "shape"), FORMS)
+def test_normalised_and_back(name: str, k: int, shape: tuple[int, ...]) -> None:
+    from mtarray.normalization import _back, _forward
+
+    form, d = (name, k), np.dtype("f4")
+    x, g = drawn(d, shape) * 2 + np.float32(5), drawn(d, shape, 1)
+    channels = k if name == "layer" else shape[1]
+    affine = [drawn(d, (channels,), 2), drawn(d, (channels,), 3)]
+    chunks: dict[str, int]
+    for count, centred, chunks in [
+        (2, True, {}),
+        (1, False, {}),
+        (0, True, {"held": 0, "block": 32}),
+        (2, True, {"held": 0}),
+        (2, True, {"held": 4, "block": 64}),
+    ]:
+        arrays = [x, *affine[:count]]
+        wider = [a.astype("f8") for a in arrays]
+        found = normalise.normalised(*[put(a) for a in arrays], form=form, eps=0.1, centred=centred, statistics=centred, **chunks)
+        expected = _forward(np, wider, form, 0.1, centred)
+        for a, e in zip(found if centred else (found,), expected):
+            assert a.dtype == d
+            np.testing.assert_allclose(get(a), e, rtol=3e-6, atol=3e-6)
+        back = normalise.back(form, put(g), put(x), put(affine[0]) if count else None, 0.1, centred, count > 0, strip=2, **chunks)
+        expected = _back(np, (g.astype("f8"), None, None), wider, form, 0.1, centred)
+        assert (back[1] is None) == (count == 0)
+        for a, e in zip(back, expected):
+            np.testing.assert_allclose(get(a), e, rtol=3e-6, atol=3e-6)
+
+
+@pytest.mark.parametrize("d", [d for d in DTYPES if d.kind in "fc"], ids=str)
+def test_linear_recurrences(d: Any) -> None:
+    from mtarray._kernels.cpu.recurrence import linear_python
+
+    for shape, axis in [((3, 41), 1), ((41, 2, 3), 0), ((5, 40, 2), 1), ((0, 3), 1), ((3, 0), 1)]:
+        a, b = drawn(d, shape) / 2, drawn(d, shape, 1)
+        for reverse, leaf in itertools.product((False, True), (8, 64)):
+            found = recurrence.linear_recurrence(put(a), put(b), axis=axis, reverse=reverse, leaf=leaf)
+            np.testing.assert_allclose(
+                get(found), linear_python(a, b, axis, reverse), rtol=2e-5 if d.itemsize == 4 or d.kind == "c" else 1e-12
+            )
+    large = np.full(64, 1e200)
+    assert not get(recurrence.linear_recurrence(put(large), put(0 * large), axis=0, reverse=False, leaf=8)).any()
+
+
+def test_counts_and_sums_by_integers() -> None:
+    x = np.random.default_rng(5).integers(0, 50, 3001)
+    w = drawn(np.dtype("f8"), x.shape)
+    for length, shared in ((50, 8192), (77, 64)):
+        for y in (x, x.astype("i4"), x[::-2]):
+            np.testing.assert_array_equal(get(histogram.tally(put(y), length=length, shared=shared)), np.bincount(y, minlength=length))
+        for piece, threads in ((64, 64), (5000, 32)):
+            found = [
+                get(histogram.tally_weights(put(x), put(w), length=length, shared=shared, piece=piece, threads=threads)) for _ in range(2)
+            ]
+            np.testing.assert_allclose(found[0], np.bincount(x, w, length), rtol=1e-12, atol=1e-12)
+            np.testing.assert_array_equal(*found)
+    none = np.zeros(0, "i8")
+    assert get(histogram.tally(put(none), length=3)).tolist() == [0, 0, 0]
+    assert get(histogram.tally_weights(put(none), put(none.astype("f8")), length=2)).tolist() == [0.0, 0.0]

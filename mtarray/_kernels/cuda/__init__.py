@@ -20,7 +20,8 @@ ENGINES = {
         "fourier": "fourier",
         "convolution": "convolved convolved_with_bias convolved_back correlated",
         "pooling": "max_pooled picked put_back",
-        "normalise": "normalised softmax_rows softmax_back log_softmax_rows log_softmax_back class_losses class_slopes",
+        "normalise": "normalised",
+        "softmax": "softmax_rows softmax_back log_softmax_rows log_softmax_back class_losses class_slopes",
         "recurrence": "linear_recurrence",
         "recurrent": "recurrent",
     }.items()

@@ -494,12 +494,15 @@ def _bound(dtype, parts):
 class Launch:
     """A fold ready to run on any tensor with the dtype, shape and strides that it was made for: call it with one."""
 
-    __slots__ = ("nest", "result", "parts", "first", "second", "offset", "words", "tail", "grid", "block", "cut", "second_words")
+    __slots__ = ("nest", "result", "parts", "first", "second", "offset", "words", "tail", "grid", "block", "cut", "second_words", "shape")
 
-    def __init__(self, kinds, parameters, functions, nest, dtype, result, driver, given=0.0, leaf=None):
-        """kinds: the factories (rows, columns, leaves) of this fold; parameters: theirs, before those that the layout adds."""
-        self.nest, self.result = nest, result
-        self.parts = parts = functions
+    def __init__(self, kinds, parameters, parts, nest, dtype, result, driver, given=0.0, leaf=None, wide=None):
+        """kinds: the factories (rows, columns, leaves) of this fold; parameters: theirs, before those that the layout adds.
+
+        parts: dtypes of its states. given: of `finish`. leaf: in the place of LEAF. wide: how many numbers an output has, on an axis more.
+        """
+        self.nest, self.result, self.parts = nest, result, parts
+        self.shape = nest.shape if wide is None else (*nest.shape, wide)
         leaf = LEAF if leaf is None else leaf
         outputs, total, wave = nest.outputs, nest.total, WAVE * driver.multiprocessors
         walk = "axes" if len(nest.folded) > 1 else "unit" if nest.folded and nest.folded[0][1] == 1 else "line"
@@ -543,7 +546,7 @@ class Launch:
 
     def __call__(self, x):
         driver, nest, result = x.driver, self.nest, self.result
-        out = driver.allocate(nest.outputs * result.itemsize)
+        out = driver.allocate(prod(self.shape) * result.itemsize)
         if self.second is None:
             self.first.launch(
                 driver, self.grid, self.block, x.address + self.offset, out.ptr, out.ptr, out.ptr, out.ptr, *self.words, *self.tail
@@ -559,7 +562,7 @@ class Launch:
             self.first.launch(driver, self.grid, self.block, at, out.ptr, *p, *self.words, *self.tail)
             grid, words = self.second_words
             self.second.launch(driver, grid, BLOCK, *p, out.ptr, at, *words, *self.tail)
-        return Tensor(out, nest.shape, _strides.contiguous(nest.shape), 0, result)
+        return Tensor(out, self.shape, _strides.contiguous(self.shape), 0, result)
 
 
 def stored(dtype):
