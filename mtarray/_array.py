@@ -320,7 +320,10 @@ class Array(NumPyMethods):
         if self._storage.buffer.__class__ is not _ndarray:
             from ._kernels.cuda import exchange
 
-            return exchange.exported(leave(self, "__dlpack__"), self._readonly, stream, max_version, dl_device, copy)
+            to_host = dl_device is not None and int(dl_device[0]) == CPU.dlpack[0]  # type: ignore[arg-type]
+            # A copy is the consumer's own; elements that it shares must stay where they are.
+            elements = leave(self, "__dlpack__") if copy or to_host else lend(self, "__dlpack__")
+            return exchange.exported(elements, self._readonly, stream, max_version, dl_device, copy)
         if stream is not None:
             raise ValueError(f"stream={stream!r}: an array on the CPU has no streams")
         if dl_device is not None and (int(dl_device[0]), int(dl_device[1])) != CPU.dlpack:  # type: ignore[arg-type]

@@ -164,7 +164,12 @@ def _captured(driver: Any, function: Callable[[], Any]) -> tuple[Any, Any]:
     before = [(s, s.buffer) for s in gc.get_objects() if s.__class__ is DeviceStorage]
 
     def run() -> Any:
-        made = function()
+        try:
+            made = function()
+        except BaseException:
+            for storage, buffer in before:  # what was to be written has not been: nothing of the capture has run
+                storage.buffer = buffer
+            raise
         for storage, buffer in before:
             if storage.buffer is not buffer:
                 driver.copy(buffer.address, storage.buffer.address, buffer.nbytes)

@@ -30,8 +30,15 @@ def exported(x, readonly, stream, max_version, dl_device, copy):
             raise BufferError(f"dl_device={(kind, number)}: an array on {driver.name!r} can be exported there or to the CPU {(_CPU, 0)}")
     if stream == 0:
         raise ValueError("stream=0 is ambiguous: 1 is the legacy default stream, 2 the per-thread one, -1 stands for no synchronisation")
+    if any(s < 0 for s in x.strides) and x.size:
+        # DLPack allows negative steps, but consumers (PyTorch for one) do not take them.
+        if copy is False:
+            raise BufferError(f"copy=False, but strides {x.strides} run backwards, which consumers of DLPack cannot take")
+        copy = True
     if driver.simulated:  # whose memory is the host's
-        return (_host_view(x).copy() if copy else _host_view(x)).__dlpack__(max_version=max_version)
+        view = _host_view(x)
+        view.flags.writeable = not readonly
+        return (view.copy() if copy else view).__dlpack__(max_version=max_version)
     if copy:
         x = x.copy()
         readonly = False
@@ -67,7 +74,7 @@ def imported(x, driver, copy):
     strides = tuple(view.strides) if view.strides is not None else _strides.contiguous(shape)
     low, high = _strides.extent(shape, strides) if 0 not in shape else (0, -1)
     # The lowest element is where the buffer begins: strides may be negative.
-    buffer = Buffer(int(view.ptr) + low * dtype.itemsize, (high - low + 1) * dtype.itemsize, driver, (view, x))
+    buffer = Buffer(int(view.ptr) + low * dtype.itemsize, (high - low + 1) * dtype.itemsize, driver, driver.borrowed((view, x)))
     out = Tensor(buffer, shape, strides, -low, dtype)
     return (out.copy(), False) if copy else (out, bool(view.readonly))
 

@@ -4,6 +4,8 @@ While a graph is captured nothing runs. Memory comes from a pool of the graph's 
 it; within the capture it is used again as soon as it is freed, because replays are in the same order.
 """
 
+import threading
+
 from .driver import Buffer
 
 
@@ -18,8 +20,17 @@ class Arena:
         self.allocate = allocate
         self.free = {}
         self.open = True
+        self.thread = threading.get_ident()
+
+    def check(self, driver):
+        """CaptureError in any other thread than the one that captures."""
+        if threading.get_ident() != self.thread:
+            raise CaptureError(
+                f"{driver.name}: another thread is capturing a graph on this device, which what this one launches would be in"
+            )
 
     def take(self, nbytes, driver):
+        self.check(driver)
         size = max(256, 1 << (nbytes - 1).bit_length()) if nbytes else 256
         blocks = self.free.get(size)
         block = blocks.pop() if blocks else self.allocate(size)
