@@ -258,8 +258,6 @@ def main():
             assert not STUB.failures, STUB.failures
             wrong = [line for line in STUB.log() if line.startswith("VIOLATION")]
             assert not wrong, wrong
-        except NotImplementedError as error:
-            print(f"missing {check.__name__}: {error}")
         except Exception:
             failed += 1
             print(f"FAILED {check.__name__}")

@@ -12,4 +12,4 @@ from mtarray_tests import cuda_stub, cuda_stub_checks
 def test_the_driver_of_a_gpu_on_a_stub():
     done = subprocess.run([sys.executable, "-m", "mtarray_tests.cuda_stub_checks"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("passed ") + done.stdout.count("missing ") == len(cuda_stub_checks.CHECKS)
+    assert done.stdout.count("passed ") == len(cuda_stub_checks.CHECKS)
