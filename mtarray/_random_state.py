@@ -20,7 +20,7 @@ _BITS = "Philox4x32-10"
 class Stream:
     """Key and counter of Philox4x32-10, advanced under a lock."""
 
-    __slots__ = ("__weakref__", "_counter", "_device", "_key", "_lock", "_seed_seq")
+    __slots__ = ("__weakref__", "_counter", "_device", "_key", "_lock", "_seed_seq", "_source")
 
     def __init__(self, seed: Any = None, device: Any = None) -> None:
         self._device = as_device(device, "default_rng: device")
@@ -38,6 +38,7 @@ class Stream:
         self._key = int(words[0]) | int(words[1]) << 32
         self._counter = int(words[2]) << 96
         self._lock = threading.Lock()
+        self._source: Stream = self  # which has the key and the counter
 
     # ------------------------------------------------------------------ state
 
@@ -55,8 +56,9 @@ class Stream:
         >>> rng.random() == x
         True
         """
-        with self._lock:
-            return {"bit_generator": _BITS, "key": self._key, "counter": self._counter}
+        source = self._source
+        with source._lock:
+            return {"bit_generator": _BITS, "key": source._key, "counter": source._counter}
 
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
@@ -68,8 +70,9 @@ class Stream:
             raise ValueError(f"state is of the bit generator {bits!r}, this one is {_BITS!r}")
         if not (0 <= key <= _MASK64 and 0 <= counter <= _MASK128):
             raise ValueError(f"state: key={key} must be in [0, 2**64) and counter={counter} in [0, 2**128)")
-        with self._lock:
-            self._key, self._counter = key, counter
+        source = self._source
+        with source._lock:
+            source._key, source._counter = key, counter
 
     @property
     def device(self) -> Device:
@@ -77,7 +80,7 @@ class Stream:
         return self._device
 
     def to_device(self, device: Any, /) -> Self:
-        """A generator on `device` in the state of this one, which goes on to give the same numbers; itself if it is there already.
+        """The generator that goes on with this one's numbers on `device`: both have one state. Itself if it is there already.
 
         >>> import mtarray as xp
         >>> rng = xp.random.default_rng(3)
@@ -87,8 +90,8 @@ class Stream:
         to = as_device(device, "to_device: device")
         if to is self._device:
             return self
-        other = self.jumped(0)
-        other._device = to
+        other = object.__new__(type(self))
+        other._seed_seq, other._device, other._source = self._seed_seq, to, self._source
         return other
 
     def __getstate__(self) -> tuple[dict[str, Any], Any, Device]:
@@ -96,6 +99,7 @@ class Stream:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._lock = threading.Lock()
+        self._source = self
         self._seed_seq = state[1]
         self._device = state[2] if len(state) > 2 else CPU  # pickled before there were devices
         self.state = state[0]
@@ -121,10 +125,11 @@ class Stream:
 
     def _take(self, blocks: int) -> tuple[int, int]:
         """Key and counter for a call that uses so many blocks; the next call starts behind them."""
-        with self._lock:
-            start = self._counter
+        source = self._source
+        with source._lock:
+            start = source._counter
             low = (start & _MASK64) + blocks
             # a stream ends after 2**64 blocks; the next one begins rather than that the number of the retry changes
             stream = (start >> 96) + (low >> 64)
-            self._counter = (stream << 96 | (start >> 64 & 0xFFFFFFFF) << 64 | low & _MASK64) & _MASK128
-            return self._key, start
+            source._counter = (stream << 96 | (start >> 64 & 0xFFFFFFFF) << 64 | low & _MASK64) & _MASK128
+            return source._key, start

@@ -14,6 +14,7 @@ from . import _array
 from ._array import Array, fresh, value
 from ._config import config
 from ._dtypes import REAL_FLOATING
+from ._kernels import cuda
 from ._operands import common, lift, run_quietly
 from ._ops import engine
 from .creation import astype
@@ -108,6 +109,9 @@ def _kernels(x: Any) -> Any:
 
 
 def _backward(g: Any, arrays: list[Any], form: tuple[str, int], eps: float, centred: bool) -> Any:
+    if arrays[0].__class__ is not np.ndarray:
+        x, *affine = arrays
+        return cuda.part("normalise").back(form, g, x, affine[0] if affine else None, eps, centred, bool(affine))
     kernels = _kernels(arrays[0])
     if kernels is None:
         return _back(np, (g, None, None), arrays, form, eps, centred)
@@ -148,7 +152,7 @@ def _operands(where: str, x: Any, weight: Any, bias: Any) -> list[Array]:
         )
     arrays = [a if a._dtype is d else astype(a, d) for a in arrays]
     if weight is None and bias is not None:
-        arrays.insert(1, _array.xp.ones(arrays[1]._shape, dtype=d))
+        arrays.insert(1, _array.xp.ones(arrays[1]._shape, dtype=d, device=arrays[1].device))
     return arrays
 
 

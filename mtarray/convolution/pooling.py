@@ -9,9 +9,10 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from .._array import Array, fresh
+from .._devices import CPU
 from .._dtypes import COMPLEX, FLOATING, float_of
-from ..creation import astype, full
-from ..elementwise import multiply
+from ..creation import arange, astype, full
+from ..elementwise import maximum, minimum, multiply
 from ..manipulation import expand_dims, reshape, squeeze, stack
 from ..statistical import mean
 from . import _engine
@@ -256,9 +257,21 @@ def _avg_pool(
     w = full((1, 1, *plan.kernel), scale, dtype=x.dtype, device=x.device)
     y = _engine.convolved(reshape(x, (n * channels, 1, *x.shape[2:])), w, geometry=plan.geometry, out=plan.out)
     y = reshape(y, (n, channels, *plan.out))
-    if isinstance(counts, np.ndarray):
+    if isinstance(counts, np.ndarray) and x.device is not CPU:
+        for axis in (-2, -1):
+            y = y / _places(x, plan, axis, count_include_pad)
+    elif isinstance(counts, np.ndarray):
         y = multiply(y, astype(fresh(counts.copy()), x.dtype, copy=False))
     return _back(y, where, plan.batched)
+
+
+def _places(x: Array, plan: Any, axis: int, count_include_pad: bool) -> Array:
+    """Of each window along an axis the number of its places, made on the device of x."""
+    stride, padding = plan.geometry.stride[axis], plan.geometry.padding[axis]
+    first = arange(plan.out[axis], dtype=x.dtype, device=x.device) * stride - padding
+    end = minimum(first + plan.kernel[axis], float(x.shape[axis] + (padding if count_include_pad else 0)))
+    n = end - (first if count_include_pad else maximum(first, 0.0))
+    return reshape(n, (-1, 1)) if axis == -2 else n
 
 
 @lru_cache(4096)

@@ -105,7 +105,12 @@ class ArrayDataset:
 
     def gather(self, indices: Array) -> Any:
         """The samples that an integer array names, as one batch."""
-        return self._build(iter([xp.take(a, indices, axis=0) for a in self._arrays]))
+        return self._build(iter([xp.take(a, indices.to_device(a.device), axis=0) for a in self._arrays]))
+
+    @property
+    def device(self) -> Any:
+        """Where the first array is: an order of samples is best made there."""
+        return self._arrays[0].device
 
     def span(self, start: int, stop: int) -> Any:
         """The samples from `start` to before `stop`, as one batch: a copy."""
@@ -137,7 +142,7 @@ class Subset:
         self.dataset = dataset
         self.indices = chosen
         if hasattr(dataset, "gather"):
-            self.gather = lambda which: dataset.gather(xp.take(chosen, which))
+            self.gather = lambda which: dataset.gather(xp.take(chosen, which.to_device(chosen.device)))
 
     def __len__(self) -> int:
         return self.indices.shape[0]
@@ -173,7 +178,7 @@ def train_test_split(*data: Any, test_size: float = 0.2, seed: int = 0, stratify
     rng = xp.random.default_rng(seed)
     order = rng.permutation(n)
     if stratify is not None:
-        classes = xp.asarray(stratify).reshape(-1)
+        classes = xp.asarray(stratify).to_device(order.device).reshape(-1)
         if classes.size != n:
             raise ValueError(f"train_test_split: stratify has {classes.size} classes for {n} rows")
         order = _interleave(order, classes[order], count)
@@ -181,8 +186,13 @@ def train_test_split(*data: Any, test_size: float = 0.2, seed: int = 0, stratify
     parts = []
     for d in data:
         for which in (train, test):
-            parts.append(Subset(d, which) if not isinstance(d, (Array, np.ndarray, list)) else xp.take(xp.asarray(d), which, axis=0))
+            parts.append(Subset(d, which) if not isinstance(d, (Array, np.ndarray, list)) else _rows(d, which))
     return parts
+
+
+def _rows(data: Any, which: Array) -> Array:
+    rows = xp.asarray(data)
+    return xp.take(rows, which.to_device(rows.device), axis=0)
 
 
 def _interleave(order: Array, classes: Array, count: int) -> Array:

@@ -156,7 +156,8 @@ class DataLoader:
 
     def _batches(self, epoch: int, start: int) -> Iterator[Any]:
         n, size, count = len(self.dataset), self.batch_size, len(self)
-        order = xp.random.default_rng([self.seed, epoch]).permutation(n) if self.shuffle else None
+        where = getattr(self.dataset, "device", "cpu")
+        order = xp.random.default_rng([self.seed, epoch], device=where).permutation(n) if self.shuffle else None
         load = self._loader(order)
         spans = ((b * size, min((b + 1) * size, n)) for b in range(start, count))
         made = (load(*span) for span in spans) if self.num_workers == 0 else self._ahead(load, spans)
@@ -176,7 +177,7 @@ class DataLoader:
                 return dataset.span
             gather = getattr(dataset, "gather", None)
             if gather is not None:
-                every = xp.arange(len(dataset)) if order is None else order
+                every = xp.arange(len(dataset), device=getattr(dataset, "device", "cpu")) if order is None else order
                 return lambda start, stop: gather(every[start:stop])
         put_together = self.collate_fn or collate
 

@@ -15,12 +15,14 @@ class _Local(threading.local):
     replayed: Generator | None = None
 
 
-_common = Generator()
+_common = Generator(device="cpu")
 _local = _Local()
 
 
 def default_generator() -> Generator:
     """The generator that layers and `nn.init` draw from unless they are given one. Its `state` may be kept and set again.
+
+    Layers draw where their arrays are, `default_generator().to_device(x.device)`: the same numbers on every device.
 
     >>> from mtarray import nn
     >>> state = nn.default_generator().state
@@ -42,7 +44,7 @@ def manual_seed(seed: int) -> Generator:
     True
     """
     generator = default_generator()
-    generator.state = Generator(seed).state
+    generator.state = Generator(seed, "cpu").state
     return generator
 
 
@@ -53,7 +55,7 @@ def _replay() -> Callable[[], Any]:
     @contextmanager
     def again() -> Iterator[None]:
         before = _local.replayed
-        _local.replayed = Generator(0)
+        _local.replayed = Generator(0, "cpu")
         _local.replayed.state = state
         try:
             yield

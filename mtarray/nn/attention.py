@@ -267,7 +267,8 @@ class MultiheadAttention(Module):
             for m in added[1:]:
                 mask = mask + m
         if keys > known:  # those that were added always count
-            more = broadcast_to(asarray(True if isdtype(mask.dtype, "bool") else 0.0).astype(mask.dtype), (*mask.shape[:-1], keys - known))
+            counts = asarray(isdtype(mask.dtype, "bool"), dtype=mask.dtype, device=mask.device)
+            more = broadcast_to(counts, (*mask.shape[:-1], keys - known))
             mask = concat([mask, more], axis=-1)
         return mask
 

@@ -79,7 +79,7 @@ def _serialized(state: Mapping[str, Any], metadata: Mapping[str, str] | None) ->
     for name, x in state.items():
         if not isinstance(name, str) or not (isinstance(x, (Array, np.ndarray)) or hasattr(x, "__dlpack__")):
             raise TypeError(f"save: {name!r} is no array but {x!r:.60} of type {type(x).__name__}")
-        array = np.array(x.detach() if isinstance(x, Array) else x, order="C")
+        array = np.array(x.detach().to_device("cpu") if isinstance(x, Array) else x, order="C")
         if array.dtype == np.complex128:
             raise TypeError(f"save: {name!r} is complex128, which safetensors does not have; save its real and imaginary parts")
         plain[name] = array

@@ -26,6 +26,11 @@ def _float(x: Array) -> Any:
     return x.dtype if x.dtype == xp.float32 else xp.float64
 
 
+def _generator(generator: Generator | None, x: Array) -> Generator:
+    """The generator to draw from, on the array's device."""
+    return (generator or default_generator()).to_device(x.device)
+
+
 def uniform_(x: Array, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Array:
     """Uniform numbers in [a, b).
 
@@ -35,12 +40,12 @@ def uniform_(x: Array, a: float = 0.0, b: float = 1.0, generator: Generator | No
     >>> bool(xp.all(xp.abs(x) <= 0.1))
     True
     """
-    return _write(x, (generator or default_generator()).uniform(a, b, x.shape, dtype=_float(x)))
+    return _write(x, _generator(generator, x).uniform(a, b, x.shape, dtype=_float(x)))
 
 
 def normal_(x: Array, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Array:
     """Normal numbers of a mean and a standard deviation."""
-    return _write(x, (generator or default_generator()).normal(mean, std, x.shape, dtype=_float(x)))
+    return _write(x, _generator(generator, x).normal(mean, std, x.shape, dtype=_float(x)))
 
 
 def trunc_normal_(
@@ -48,7 +53,7 @@ def trunc_normal_(
 ) -> Array:
     """Normal numbers, those outside [a, b] left out: by inversion of the distribution function."""
     low, high = (xp.special.ndtr(xp.asarray((end - mean) / std)) for end in (a, b))
-    u = (generator or default_generator()).uniform(float(low), float(high), x.shape)
+    u = _generator(generator, x).uniform(float(low), float(high), x.shape)
     return _write(x, xp.clip(xp.special.ndtri(xp.asarray(u)) * std + mean, a, b))
 
 
@@ -96,7 +101,7 @@ def orthogonal_(x: Array, gain: float = 1.0, generator: Generator | None = None)
     if x.size == 0:
         return x
     rows, columns = x.shape[0], x.size // x.shape[0]
-    z = (generator or default_generator()).standard_normal((max(rows, columns), min(rows, columns)))
+    z = _generator(generator, x).standard_normal((max(rows, columns), min(rows, columns)))
     q, r = xp.linalg.qr(z)
     q = q * xp.sign(xp.linalg.diagonal(r))  # without it the distribution is not uniform
     return _write(x, xp.reshape(gain * (q if rows >= columns else q.T), x.shape))

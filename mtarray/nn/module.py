@@ -396,7 +396,7 @@ class Module:
                     module = self.get_submodule(path)
                     setattr(module, last, value.detach().copy())
                 else:
-                    own[name][...] = value.detach()
+                    own[name][...] = value.detach().to_device(own[name].device)
         return IncompatibleKeys(missing, unexpected)
 
     # ------------------------------------------------------------------ hooks
@@ -445,8 +445,9 @@ class Module:
         seen: dict[int, Any] = {}
         twin = self.__tree_again__()(list(self.parameters())).eval()  # whose buffers and hooks are its own
         if inputs:
-            floats = [x.dtype for x in self.parameters() if x.dtype.kind == "f"]
-            args = [zeros(x, dtype=floats[0] if floats else float32) if _is_shape(x) else x for x in inputs]
+            floats = [(x.dtype, x.device) for x in self.parameters() if x.dtype.kind == "f"]
+            d, device = floats[0] if floats else (float32, None)
+            args = [zeros(x, dtype=d, device=device) if _is_shape(x) else x for x in inputs]
             for module in twin.modules():
                 module.__dict__["_before"] = {}
                 module.__dict__["_hooks"] = {None: lambda module, args, result: seen.update({id(module): shapes(result)})}

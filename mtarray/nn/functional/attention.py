@@ -26,7 +26,8 @@ def attention_weights(scores: Array, mask: Array | None, empty: bool) -> Array:
     scores = where(mask, scores, -inf) if boolean else scores + mask
     if empty:
         alone = _all(~mask if boolean else mask == -inf, axis=-1, keepdims=True)
-        if bool(alone.any()):  # their scores are put aside, so that no NaN is made
+        # Their scores are put aside, so that no NaN is made; on a device always, since asking would be waiting.
+        if alone.device != "cpu" or bool(alone.any()):
             return where(alone, 0.0, special.softmax(where(alone, 0.0, scores), axis=-1))
     weights: Array = special.softmax(scores, axis=-1)
     return weights

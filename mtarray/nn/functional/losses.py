@@ -231,9 +231,14 @@ class _Classes:
         self.rows = rows if rows.ndim == 2 else rows.reshape((target.size, classes))
         t = target.reshape((target.size,))
         ignored = t == ignore
-        low, high = (int(_min(t)), int(_max(t))) if t.size else (0, -1)
         self.weights: Array | None = None
-        if low < 0 or high >= classes or 0 <= ignore < classes:
+        low, high = (int(_min(t)), int(_max(t))) if t.size and t.device == "cpu" else (0, -1)
+        if t.device != "cpu":
+            # To ask for the classes would be to wait for the device. A loss of NaN tells of what is none.
+            none = (t < 0) | (t >= classes)
+            self.weights = where(ignored, 0.0, where(none, math.nan, 1.0)).astype(input.dtype)
+            t = where(ignored | none, -1, t.astype("int64"))
+        elif low < 0 or high >= classes or 0 <= ignore < classes:
             t = where(ignored, -1, t.astype("int64"))  # of unsigned integers too
             if t.size and (int(_min(t)) < -1 or int(_max(t)) >= classes or bool(((t < 0) & ~ignored).any())):
                 wrong = low if low < 0 and low != ignore else high
@@ -259,7 +264,8 @@ class _Classes:
 def nll_loss(input: Array, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Array:
     """-input[target] of logarithms of probabilities: (classes,), (n, classes) or (n, classes, ...), and integers of () or (n, ...).
 
-    weight: of each class; ignore_index: a target that does not count. "mean" is weighted. IndexError for targets that are no class.
+    weight: of each class; ignore_index: a target that does not count. "mean" is weighted. IndexError for targets that are no class
+    (on another device than the CPU: NaN).
 
     >>> import mtarray as xp
     >>> from mtarray import nn
@@ -278,6 +284,7 @@ def cross_entropy(
 
     target: integers of () or (n, ...), or probabilities of the input's shape. weight: of each class; ignore_index: an integer target that
     does not count; label_smoothing: the part of the target that is spread over all classes. "mean" of integer targets is weighted.
+    IndexError for a target that is no class; on another device than the CPU, which nobody waits for, a loss of NaN.
 
     >>> import mtarray as xp
     >>> from mtarray import nn

@@ -30,7 +30,7 @@ def _dropout(x: Array, p: float, shape: tuple[int, ...], training: bool, generat
         return x
     if p == 1.0:
         return x * 0.0
-    return dropped(x, (generator or default_generator()).random(shape, dtype=float32), float(p))
+    return dropped(x, (generator or default_generator()).to_device(x.device).random(shape, dtype=float32), float(p))
 
 
 def dropout(input: Array, p: float = 0.5, training: bool = True, *, generator: Generator | None = None) -> Array:
@@ -80,7 +80,9 @@ def embedding(input: Any, weight: Array, padding_idx: int | None = None) -> Arra
         raise ValueError(f"embedding: the table has shape {weight.shape}; it must be (rows, length)")
     if places.dtype.kind not in "iu":
         raise TypeError(f"embedding: rows are chosen by integers, not by {places.dtype}")
-    if places.size and (int(_min(places)) < 0 or int(_max(places)) >= n):
+    if places.device != "cpu":  # the selection looks: what is no row must not count from the end
+        places = where(places < 0, n, places)
+    elif places.size and (int(_min(places)) < 0 or int(_max(places)) >= n):
         raise IndexError(f"embedding: integers from {int(_min(places))} to {int(_max(places))} do not all name one of {n} rows")
     rows = weight[places, :]
     if padding_idx is None:
