@@ -245,6 +245,8 @@ def restore(edge: Edge) -> Array:
         return out
     if saved.__class__ is Array:
         return snapshot(saved) if node is None else _linked(value(saved), edge)
+    if strides is None:  # the whole of a storage on a device
+        strides = _strides.contiguous(shape)
     buffer, shift, ties = held(saved)
     kind = Storage if buffer.__class__ is np.ndarray else DeviceStorage
     if ties is not None:
