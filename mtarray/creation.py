@@ -482,7 +482,13 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
 
 def _ramp(to: Any, start: Any, step: Any, n: int, d: DType) -> Array:
     """`start + i * step` for i below n, made on a device, with the CPU's rounding."""
-    return fresh(cuda.part("layout").ramp(to.driver, start, step, n, d))
+    if d in INTEGER:
+        return fresh(cuda.part("ranges").ramp(to.driver, start, step, n, d))
+    return convert(arange(n, dtype=DEFAULT_FLOAT, device=to) * step + start, dtype=d) if (start, step) != (0, 1) else _counted(to, n, d)
+
+
+def _counted(to: Any, n: int, d: DType) -> Array:
+    return convert(_ramp(to, 0, 1, n, DEFAULT_INT), dtype=d)
 
 
 def _real_number(a: Any, where: str) -> Any:
