@@ -168,7 +168,7 @@ class Array(NumPyMethods):
     @property
     def flags(self) -> Any:
         """NumPy's flags of the window (`x.flags.writeable`, `x.flags.c_contiguous`, ...), as they are now: to be read, not set."""
-        return _on_cpu(self, "flags")[...].flags
+        return on_cpu(self, "flags")[...].flags
 
     # ------------------------------------------------------------------ elements
 
@@ -292,7 +292,7 @@ class Array(NumPyMethods):
         return xp
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        view = _on_cpu(self, "conversion to a NumPy array")
+        view = on_cpu(self, "conversion to a NumPy array")
         leave(self, "conversion to a NumPy array")
         if copy:
             return np.array(view, dtype)
@@ -322,7 +322,7 @@ class Array(NumPyMethods):
 
             to_host = dl_device is not None and int(dl_device[0]) == CPU.dlpack[0]  # type: ignore[arg-type]
             # A copy is the consumer's own; elements that it shares must stay where they are.
-            elements = leave(self, "__dlpack__") if copy or to_host else lend(self, "__dlpack__")
+            elements = leave(self, "__dlpack__") if copy or (to_host and copy is not False) else lend(self, "__dlpack__")
             return exchange.exported(elements, self._readonly, stream, max_version, dl_device, copy)
         if stream is not None:
             raise ValueError(f"stream={stream!r}: an array on the CPU has no streams")
@@ -346,7 +346,7 @@ class Array(NumPyMethods):
         return self._storage.device.dlpack
 
     def __buffer__(self, flags: int, /) -> memoryview:
-        _on_cpu(self, "the buffer protocol")
+        on_cpu(self, "the buffer protocol")
         return memoryview(lend(self, "the buffer protocol"))
 
     @property
@@ -556,7 +556,7 @@ def host(x: Array) -> Any:
     return view if view.__class__ is not Tensor else view.to_host()
 
 
-def _on_cpu(x: Array, where: str) -> Any:
+def on_cpu(x: Array, where: str) -> Any:
     """`value` for code that reads host memory; TypeError for an array on another device, which is not copied unsaid."""
     view = value(x)
     if view.__class__ is Tensor:
@@ -673,11 +673,14 @@ def _fresh_elsewhere(result: Tensor) -> Array:
     storage.node = None
     storage.ties = None
     shape, strides = result.shape, result.strides
-    order = tuple(range(len(shape))) if _strides.is_contiguous(shape, strides) else _strides.dense_order(shape, strides)
-    if order is None or result.offset:
-        result = result.copy()
-        strides, order = result.strides, tuple(range(len(shape)))
-    storage.buffer = result.transpose(order)
+    if result.offset or not _strides.is_contiguous(shape, strides):
+        order = None if result.offset else _strides.dense_order(shape, strides)
+        if order is None:
+            result = result.copy()
+            strides = result.strides
+        storage.buffer = result if order is None else result.transpose(order)
+    else:
+        storage.buffer = result
     out = _new(Array)
     out._storage = storage
     out._shape = shape

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import _array
-from ._array import Array, from_numpy, is_followed, leave, writable
+from ._array import Array, from_numpy, is_followed, leave, on_cpu, writable
+from ._devices import CPU
 from ._ops import REGISTRY, Elementwise
 
 
@@ -30,12 +31,22 @@ def _to_numpy(x: Any, where: str) -> Any:
     """`x`, nested containers included, with our arrays as NumPy's views of them."""
     c = x.__class__
     if c is Array:
+        on_cpu(x, f"{where}, which mtarray does not mirror for these arguments")
         return leave(x, f"{where}, which mtarray does not mirror for these arguments")
     if c is tuple or c is list:
         return c([_to_numpy(v, where) for v in x])
     if c is dict:
         return {k: _to_numpy(v, where) for k, v in x.items()}
     return x
+
+
+def _is_elsewhere(x: Any) -> bool:
+    """Whether an array in `x`, nested containers included, is not on the CPU, where NumPy could read it."""
+    if x.__class__ is Array:
+        return x.device is not CPU
+    if isinstance(x, dict):
+        return any(map(_is_elsewhere, x.values()))
+    return isinstance(x, (list, tuple)) and any(map(_is_elsewhere, x))
 
 
 def _from_numpy(x: Any) -> Any:
@@ -55,7 +66,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         ours = _twins().get(ufunc)
         if ours is not None and all(isinstance(x, (Array, np.ndarray, np.generic, int, float, complex)) for x in inputs):
             return ours(*inputs)
-    if is_followed(inputs) or is_followed(kwargs):
+    if is_followed(inputs) or is_followed(kwargs) or _is_elsewhere((inputs, kwargs)):
         from . import _numpy_tracked
 
         result = _numpy_tracked.array_ufunc(ufunc, method, inputs, kwargs, _twins().get(ufunc))
@@ -131,7 +142,7 @@ def array_function(function: Any, args: Any, kwargs: Any) -> Any:
     result = _call_mirror(function, tuple(args), kwargs)
     if result is not NotImplemented:
         return result
-    if is_followed(tuple(args)) or is_followed(kwargs):
+    if is_followed(tuple(args)) or is_followed(kwargs) or _is_elsewhere((tuple(args), kwargs)):
         from . import _numpy_tracked
 
         result = _numpy_tracked.array_function(function, tuple(args), kwargs, _mirror(function))

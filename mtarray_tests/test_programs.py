@@ -47,6 +47,11 @@ class Arrays:
         return xp.asarray(self.array.copy()) if ours and self.form == "Array" else self.array
 
 
+def elements(x: Any) -> np.ndarray:
+    """The memory of one of our arrays, of the simulated device's too, as NumPy sees it."""
+    return np.asarray(x) if x.device == "cpu" else np.from_dlpack(x, device="cpu", copy=False)
+
+
 def given(key: Any, ours: bool) -> Any:
     if isinstance(key, tuple):
         return tuple(given(k, ours) for k in key)
@@ -68,6 +73,7 @@ class Program:
         self.theirs: list[Any] = []
         self.log: list[str] = []
         self.masked = False  # whether the step has a boolean index
+        self.elsewhere = xp.empty(0).device != "cpu"  # where NumPy's memory cannot be shared, nor its arrays be operands
         for _ in range(2):
             self.create()
 
@@ -176,9 +182,9 @@ class Program:
         a = self.content(self.shape(), self.pick(DTYPES))
         if self.chance(0.3) and a.ndim:
             a = np.asfortranarray(a)
-        copied = self.chance(0.5)
+        copied = self.chance(0.5) or self.elsewhere
         self.theirs.append(a.copy(order="C" if copied else "K"))
-        self.ours.append(xp.asarray(a, copy=True) if copied else xp.asarray(a))
+        self.ours.append(xp.asarray(a, copy=True if copied else None))
         self.log.append(f"create {a.shape} {a.dtype}")
 
     def view(self) -> tuple[str, Callable[[bool], Any]] | None:
@@ -356,11 +362,14 @@ class Program:
 
         def run(ours: bool) -> None:
             x = (self.ours if ours else self.theirs)[i]
+            y = pick(ours)
+            if ours and self.elsewhere and isinstance(y, np.ndarray):
+                y = xp.asarray(y)
             if key == ():
-                out = function(x, pick(ours))
+                out = function(x, y)
                 assert out is x, "an in-place operator returned another object"
             else:
-                x[key] = function(x[key], pick(ours))  # what Python makes of x[key] += y
+                x[key] = function(x[key], y)  # what Python makes of x[key] += y
 
         return f"#{i}[{key}] {name} {what}", run
 
@@ -408,7 +417,7 @@ class Program:
                     self.shared(what, ours, theirs)
                     if np.size(theirs) <= LARGEST:
                         self.ours.append(ours)
-                        self.theirs.append(self.alike(theirs, np.asarray(ours)))
+                        self.theirs.append(self.alike(theirs, elements(ours)))
         for k, (x, a) in enumerate(zip(self.ours, self.theirs)):
             self.same(x, a, f"#{k}")
         if len(self.theirs) > LIVE:
@@ -436,16 +445,16 @@ class Program:
         assert type(x) is xp.Array, f"{what} is a {type(x)}"
         assert x.shape == a.shape, f"{what} has shape {x.shape}, NumPy's {a.shape}"
         assert x.dtype == a.dtype, f"{what} has dtype {x.dtype}, NumPy's {a.dtype}"
-        got = np.asarray(x)
+        got = elements(x)
         assert np.array_equal(got, a, equal_nan=a.dtype.kind in "fc"), f"{what} is {got}, NumPy's {a}"
 
     def shared(self, what: str, x: Any, a: Any) -> None:
         """A result shares memory with a live array exactly where NumPy's does, and may be written exactly where NumPy's may."""
         if not isinstance(a, np.ndarray) or not a.size:
             return
-        assert np.asarray(x).flags.writeable == a.flags.writeable, f"writeable: mtarray {np.asarray(x).flags.writeable}"
+        assert elements(x).flags.writeable == a.flags.writeable, f"writeable: mtarray {elements(x).flags.writeable}"
         for k, (y, b) in enumerate(zip(self.ours, self.theirs)):
-            assert np.may_share_memory(np.asarray(x), np.asarray(y)) == np.may_share_memory(a, b), f"memory shared with #{k} differs"
+            assert np.may_share_memory(elements(x), elements(y)) == np.may_share_memory(a, b), f"memory shared with #{k} differs"
 
 
 @pytest.mark.parametrize("item", [[1, 2], np.ones(1), xp.ones(1)])
@@ -494,3 +503,11 @@ def test_programs_by_kernels_only(seed: int, full: bool) -> None:
     with xp.config(kernels="numba"):
         for n in range(400 if full else 10):
             play([seed, 200, n])
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_programs_on_a_device(part: int, seed: int, full: bool) -> None:
+    """The same where the memory is a simulated GPU's."""
+    with xp.config(cuda="simulate"), xp.set_default_device("cuda"):
+        for n in range(400 if full else 12):
+            play([seed, 300 + part, n])

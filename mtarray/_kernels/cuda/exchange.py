@@ -20,7 +20,7 @@ def exported(x, readonly, stream, max_version, dl_device, copy):
         kind, number = int(dl_device[0]), int(dl_device[1])
         if kind == _CPU:
             if copy is False and driver.simulated:
-                return _host_view(x).__dlpack__(max_version=max_version)
+                return _host_view(x, readonly).__dlpack__(max_version=max_version)
             if copy is False:
                 raise BufferError(f"copy=False, but dl_device={(kind, number)} (the CPU) from device {driver.name!r} needs a copy")
             if stream is not None:
@@ -36,8 +36,7 @@ def exported(x, readonly, stream, max_version, dl_device, copy):
             raise BufferError(f"copy=False, but strides {x.strides} run backwards, which consumers of DLPack cannot take")
         copy = True
     if driver.simulated:  # whose memory is the host's
-        view = _host_view(x)
-        view.flags.writeable = not readonly
+        view = _host_view(x, readonly)
         return (view.copy() if copy else view).__dlpack__(max_version=max_version)
     if copy:
         x = x.copy()
@@ -53,11 +52,13 @@ def exported(x, readonly, stream, max_version, dl_device, copy):
     return view.__dlpack__(stream=-1, max_version=max_version)
 
 
-def _host_view(x):
+def _host_view(x, readonly):
     """A window on a simulated device as the ndarray that it is."""
     memory, at = x.driver.at(x.address)
     strides = [s * x.itemsize for s in x.strides]
-    return np.ndarray(x.shape, x.dtype, memory, at, strides) if x.size else np.empty(x.shape, x.dtype)
+    view = np.ndarray(x.shape, x.dtype, memory, at, strides) if x.size else np.empty(x.shape, x.dtype)
+    view.flags.writeable = not readonly
+    return view
 
 
 def imported(x, driver, copy):
