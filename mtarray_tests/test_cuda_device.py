@@ -1,0 +1,297 @@
+"""Arrays on a device: where they are, how they get there, what is refused. On the simulator."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mtarray as xp
+
+
+@pytest.fixture(autouse=True)
+def _simulated() -> Iterator[None]:
+    with xp.config(cuda="simulate"):
+        yield
+
+
+def host(x: Any) -> np.ndarray:
+    return np.asarray(x.to_device("cpu"))
+
+
+def test_devices_and_their_names() -> None:
+    x = xp.zeros(2, device="cuda")
+    assert x.device == "cuda"
+    assert x.device == "cuda:0"
+    assert x.device != "cpu"
+    assert x.device is xp.asarray(1.0, device="cuda:0").device
+    assert str(x.device) == "cuda"
+    assert {x.device: 1}["cuda"] == 1  # type: ignore[index]
+    assert xp.zeros(2, device="cuda:1").device == "cuda:1"
+    assert pickle.loads(pickle.dumps(x.device)) is x.device
+    assert [str(d) for d in xp.__array_namespace_info__().devices()] == ["cpu", "cuda", "cuda:1"]
+    assert xp.cuda.device_count() == 2
+
+
+@pytest.mark.parametrize("name", ["cuda:7", "cuda:x", "gpu", "cuda:-1", ""])
+def test_no_such_device(name: str) -> None:
+    with pytest.raises((ValueError, RuntimeError), match="device"):
+        xp.zeros(2, device=name)
+
+
+def test_without_a_gpu_one_sentence_names_the_remedy() -> None:
+    code = (
+        "import sys, mtarray as xp\n"
+        "assert 'cuda' not in sys.modules\n"
+        "assert [str(d) for d in xp.__array_namespace_info__().devices()] == ['cpu']\n"
+        "xp.asarray([1.0], device='cuda')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"MTARRAY_CUDA": "", "PATH": ""})
+    if done.returncode == 0:
+        pytest.skip("there is a GPU here")
+    last = done.stderr.strip().splitlines()[-1]
+    assert "device='cuda'" in last
+    assert "pip install" in last or "MTARRAY_CUDA=simulate" in last
+
+
+def test_the_default_device() -> None:
+    with xp.set_default_device("cuda") as chosen:
+        assert chosen == "cuda"
+        for x in (xp.zeros(2), xp.ones(2), xp.asarray([1, 2]), xp.arange(3), xp.eye(2), xp.linspace(0, 1, 3), xp.full(2, 3), xp.empty(1)):
+            assert x.device == "cuda"
+        assert xp.asarray(1.0, device="cpu").device == "cpu"
+        assert xp.__array_namespace_info__().default_device() == "cuda"
+    assert xp.zeros(2).device == "cpu"
+    xp.set_default_device("cuda:1")
+    try:
+        assert xp.zeros(2).device == "cuda:1"
+    finally:
+        xp.set_default_device("cpu")
+    on_cpu = xp.zeros(2)
+    with xp.set_default_device("cuda"):
+        assert xp.asarray(on_cpu).device == "cpu"  # arrays stay where they are
+        assert (on_cpu + 1).device == "cpu"
+        assert xp.zeros_like(on_cpu).device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda d: xp.arange(5, device=d), np.arange(5)),
+        (lambda d: xp.arange(10, 0, -3, dtype=xp.int8, device=d), np.arange(10, 0, -3, dtype=np.int8)),
+        (lambda d: xp.arange(0.5, 3, 0.75, device=d), np.arange(0.5, 3, 0.75)),
+        (lambda d: xp.arange((1 << 63), (1 << 63) + 3, dtype=xp.uint64, device=d), np.arange(3, dtype=np.uint64) + np.uint64(1 << 63)),
+        (lambda d: xp.linspace(0, 1, 7, device=d), np.linspace(0, 1, 7)),
+        (
+            lambda d: xp.linspace(1, 2, 4, endpoint=False, dtype=xp.float32, device=d),
+            np.linspace(1, 2, 4, endpoint=False, dtype=np.float32),
+        ),
+        (lambda d: xp.eye(3, 4, k=1, device=d), np.eye(3, 4, 1)),
+        (lambda d: xp.eye(4, 2, k=-2, dtype=xp.complex64, device=d), np.eye(4, 2, -2, np.complex64)),
+        (lambda d: xp.eye(2, k=5, device=d), np.eye(2, k=5)),
+        (lambda d: xp.full((2, 3), True, device=d), np.full((2, 3), True)),
+        (lambda d: xp.full((2, 2), 2 - 1j, device=d), np.full((2, 2), 2 - 1j)),
+        (lambda d: xp.zeros((0, 3), device=d), np.zeros((0, 3))),
+        (lambda d: xp.asarray([[1, 2], [3, 4]], dtype=xp.uint8, device=d).T, np.asarray([[1, 3], [2, 4]], np.uint8)),
+        (
+            lambda d: xp.stack(xp.meshgrid(xp.arange(2, device=d), xp.arange(3, device=d))),
+            np.stack(np.meshgrid(np.arange(2), np.arange(3))),
+        ),
+        (lambda d: xp.tril(xp.ones((3, 3), device=d)), np.tril(np.ones((3, 3)))),
+    ],
+)
+def test_creation(make: Any, expected: np.ndarray) -> None:
+    made = make("cuda")
+    assert made.device == "cuda"
+    assert made.dtype == expected.dtype
+    np.testing.assert_array_equal(host(made), expected)
+
+
+def test_elements_reach_python_and_containers() -> None:
+    x = xp.asarray([[1.5, -2.0], [0.0, 4.0]], device="cuda")
+    assert x.tolist() == [[1.5, -2.0], [0.0, 4.0]]
+    assert float(x[0, 1]) == -2.0
+    assert x[1, 1].item() == x.item(3) == 4.0
+    assert bool(xp.any(x > 3))
+    assert int(xp.asarray(7, device="cuda")) == 7
+    assert [1, 2, 3][xp.asarray(1, device="cuda")] == 2
+    assert f"{x[0, 0]:.2f}" == "1.50"
+    assert "device='cuda'" in repr(x)
+    assert "1.5" in str(x)
+    assert x.tobytes() == host(x).tobytes()
+    assert [row.device == "cuda" for row in x] == [True, True]
+    again = pickle.loads(pickle.dumps(x))
+    assert again.device == "cpu"  # the reader may have no such device
+    assert again.tolist() == x.tolist()
+    twin = copy.deepcopy(x)
+    twin[0, 0] = 9
+    assert twin.device == "cuda"
+    assert float(x[0, 0]) == 1.5
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        np.asarray,
+        np.sin,
+        memoryview,
+        lambda x: np.add(np.ones(2), x),
+        lambda x: x + np.ones(2),
+        lambda x: np.ones(2) * x,
+        lambda x: x.flags,
+    ],
+)
+def test_no_silent_way_to_the_host(leave: Any) -> None:
+    x = xp.ones(2, device="cuda")
+    before = xp.cuda.counts()["to_host"]
+    with pytest.raises((TypeError, ValueError), match=r"to_device|bytes-like"):
+        if isinstance(leave(x), xp.Array):
+            raise ValueError("to_device: NumPy's function was mirrored, which is no way to the host")
+    assert xp.cuda.counts()["to_host"] == before
+
+
+def test_mixed_devices_are_refused_and_named() -> None:
+    x, y = xp.ones((2, 3), device="cuda"), xp.ones(3)
+    calls: list[Any] = [
+        lambda: x + y,
+        lambda: y * x,
+        lambda: x.__iadd__(y),
+        lambda: y.__isub__(x[0]),
+        lambda: xp.where(x > 0, x, y),
+        lambda: x @ y,
+        lambda: xp.concat([x[0], y]),
+        lambda: x[0][xp.asarray([0])],
+        lambda: y[xp.asarray([0], device="cuda")],
+        lambda: x.__setitem__(0, y),
+        lambda: y.__setitem__(slice(None), x[0]),
+        lambda: xp.add(x, xp.ones(3, device="cuda:1")),
+        lambda: xp.searchsorted(y, x[0]),
+        lambda: xp.clip(x, y, None),
+    ]
+    for i, call in enumerate(calls):
+        with pytest.raises(ValueError, match="device") as caught:
+            call()
+        assert "cuda" in str(caught.value), i
+    assert x.tolist() == [[1.0] * 3] * 2
+    assert y.tolist() == [1.0] * 3
+
+
+def test_numbers_of_python_and_numpy_go_along() -> None:
+    x = xp.asarray([1, 2, 3], dtype=xp.float32, device="cuda")
+    before = xp.cuda.counts()
+    for out, dtype in ((x * 2, xp.float32), (2.5 - x, xp.float32), (x + np.float64(1), xp.float64), (np.float32(2) * x, xp.float32)):
+        assert out.device == "cuda"
+        assert out.dtype == dtype
+    assert {k: v for k, v in xp.cuda.counts().items() if k.startswith("to_")} == {k: v for k, v in before.items() if k.startswith("to_")}
+    n = xp.asarray([-1, 0, 255], dtype=xp.int16, device="cuda")
+    assert host(n < 1 << 40).tolist() == [True] * 3
+    assert host(n == -(1 << 70)).tolist() == [False] * 3
+    with pytest.raises(OverflowError, match="out of bounds"):
+        n + (1 << 40)
+    with pytest.raises(ValueError, match="negative integer powers"):
+        n**n
+
+
+def test_moving_takes_a_window_and_is_differentiable() -> None:
+    x = xp.reshape(xp.arange(12.0), (3, 4))
+    before = xp.cuda.counts()["bytes_to_device"]
+    part = x[:, ::-2].to_device("cuda")
+    assert xp.cuda.counts()["bytes_to_device"] - before == part.nbytes == 48
+    np.testing.assert_array_equal(host(part), np.asarray(x)[:, ::-2])
+    back = part[1:].to_device("cpu")
+    np.testing.assert_array_equal(np.asarray(back), np.asarray(x)[1:, ::-2])
+    assert part.to_device("cuda") is part
+    assert part.to_device("cuda:1").device == "cuda:1"
+
+    def loss(v: Any) -> Any:
+        there = xp.to_device(v, "cuda") if hasattr(xp, "to_device") else v.to_device("cuda")
+        return xp.sum((there * there * 2).to_device("cpu") * v)
+
+    v = xp.asarray([1.0, 2.0])
+    assert xp.grad(loss)(v).tolist() == [6.0, 24.0]
+    assert xp.grad(lambda u: xp.sum(xp.grad(loss)(u)))(v).tolist() == [12.0, 24.0]
+    assert xp.autodiff.jvp(loss, (v,), (xp.ones(2),))[1].item() == 30.0
+
+
+def test_gradients_stay_on_the_device() -> None:
+    def f(x: Any) -> Any:
+        out = xp.zeros_like(x)
+        out[0] = x[1] * x[2]
+        out[1:] += xp.sin(x[:2])
+        out *= x
+        return xp.sum(out[::-1] * xp.max(x)) + xp.sum(x[xp.asarray([0, 0, 2], device=x.device)] ** 3)
+
+    x = xp.asarray([0.3, -1.2, 2.0])
+    there = x.to_device("cuda")
+    g = xp.grad(f)(there)
+    with xp.cuda.forbid_transfers():
+        again = xp.grad(f)(there)
+        assert again.device == "cuda"
+    # The index array of three integers is made of a list, which is a copy to the device; nothing else is.
+    np.testing.assert_allclose(host(g), np.asarray(xp.grad(f)(x)), rtol=1e-14)
+    hvp = xp.grad(lambda v: xp.sum(xp.grad(f)(v) * v))
+    np.testing.assert_allclose(host(hvp(there)), np.asarray(hvp(x)), rtol=1e-13)
+    tangent = xp.autodiff.jvp(f, (there,), (xp.ones_like(there),))[1]
+    np.testing.assert_allclose(float(tangent), float(xp.sum(xp.grad(f)(x))), rtol=1e-13)
+    there.requires_grad = True
+    f(there).backward()
+    assert there.grad is not None
+    assert there.grad.device == "cuda"
+    np.testing.assert_allclose(host(there.grad.detach()), np.asarray(xp.grad(f)(x)), rtol=1e-14)
+
+
+def test_forbidden_transfers_name_both_sites() -> None:
+    x = xp.ones(3, device="cuda")
+    with xp.cuda.forbid_transfers():
+        y = xp.sum(x * 2 + xp.zeros(3, device="cuda"))
+        with pytest.raises(xp.cuda.TransferError, match=r"to the host from device 'cuda.*test_cuda_device.py:\d+.*test_cuda_device.py:\d+"):
+            float(y)
+        with pytest.raises(xp.cuda.TransferError, match="from the host to"):
+            xp.asarray([1.0, 2.0], device="cuda")
+    assert float(y) == 6.0
+
+
+def test_memory_and_streams() -> None:
+    before = xp.cuda.memory_info()
+    x = xp.zeros(1000, device="cuda")
+    assert xp.cuda.memory_info().used - before.used >= 8000
+    del x
+    assert xp.cuda.memory_info().used == before.used
+    xp.cuda.synchronize()
+    xp.cuda.empty_cache()
+    with pytest.raises(ValueError, match="simulated"):
+        xp.cuda.stream()
+    with pytest.raises(ValueError, match="not a CUDA device"):
+        xp.cuda.synchronize("cpu")
+
+
+def test_a_captured_step_is_replayed() -> None:
+    w = xp.asarray([1.0, -1.0], device="cuda")
+    x = xp.asarray([2.0, 3.0], device="cuda")
+
+    def step(x: Any) -> Any:
+        loss, g = xp.value_and_grad(lambda w: xp.sum((w * x - 1) ** 2))(w)
+        w.__isub__(g * 0.05)
+        return loss
+
+    twin = np.asarray([1.0, -1.0])
+    run = xp.cuda.graph(step)
+    for k in range(5):
+        given = np.asarray([2.0, 3.0 + k])
+        loss = run(xp.asarray(given, device="cuda"))
+        r = twin * given - 1
+        expected = np.sum(r**2)
+        twin = twin - 0.05 * 2 * r * given
+        np.testing.assert_allclose(float(loss), expected, rtol=1e-12)
+        np.testing.assert_allclose(host(w), twin, rtol=1e-12)
+    with pytest.raises(ValueError, match="captured for arguments"):
+        run(xp.ones(3, device="cuda"))
+    reads = xp.cuda.graph(lambda: float(xp.sum(x)))
+    assert reads() == 5.0
+    with pytest.raises(xp.cuda.CaptureError, match="cannot be part of a graph"):
+        reads()
+    assert host(x + 1).tolist() == [3.0, 4.0]  # an abandoned capture leaves the device usable
