@@ -2,6 +2,7 @@
 
 import bisect
 import functools
+import os
 import threading
 import weakref
 
@@ -65,18 +66,25 @@ class Driver:
 
 
 class Simulated(Driver):
-    """A device that is played by host memory and the simulator: slow, exact, and it checks every access."""
+    """A device that is played by host memory and the simulator: exact, deterministic, and every access is checked.
+
+    thorough: look for races and for elements of buffers that are read before they are written, too. limit: the bytes that it has.
+    """
 
     simulated = True
     multiprocessors = 4
     compute_capability = (9, 0)
 
-    def __init__(self, ordinal):
+    def __init__(self, ordinal, thorough=False, limit=1 << 40):
         super().__init__(ordinal)
+        self.thorough = thorough or os.environ.get("MTARRAY_SIMULATOR") == "thorough"
+        self.limit = limit
         self._next = (ordinal + 1) << 44
         self._starts = []  # of the living buffers, ascending
-        self._memory = {}  # start: bytes
+        self._memory = {}  # start: (bytes, which of them were written (None: not watched))
+        self._used = 0
         self._lock = threading.RLock()
+        _SIMULATED.add(self)
 
     def allocate(self, nbytes):
         return self.allocate_apart(nbytes) if self.capture is None else self.capture.take(nbytes, self)
@@ -84,46 +92,66 @@ class Simulated(Driver):
     def allocate_apart(self, nbytes):
         """Memory that belongs to no capture."""
         with self._lock:
+            if self._used + nbytes > self.limit:
+                free, total = self.memory()
+                raise MemoryError(f"{self.name}: {nbytes:,} bytes could not be allocated; {free:,} of {total:,} are free")
             self.counts["allocations"] += 1
             ptr = self._next
             self._next += (nbytes + 255 & ~255) + 256  # what lies between buffers belongs to none
             memory = np.empty(nbytes, np.uint8)
             memory.fill(0xAB)
             self._starts.append(ptr)
-            self._memory[ptr] = memory
+            self._memory[ptr] = memory, np.zeros(nbytes, bool) if self.thorough else None
+            self._used += nbytes
         out = Buffer(ptr, nbytes, self, memory)
         weakref.finalize(out, self._free, ptr).atexit = False
         return out
 
     def _free(self, ptr):
         with self._lock:
-            del self._memory[ptr]
+            self._used -= self._memory.pop(ptr)[0].size
             del self._starts[bisect.bisect_left(self._starts, ptr)]
 
-    def at(self, address):
-        """(bytes of the buffer that an address points into, how far into it)."""
+    def found(self, address, name="an address"):
+        """(start, bytes, which of them were written) of the buffer that an address points into."""
         with self._lock:
             i = bisect.bisect_right(self._starts, address) - 1
             start = self._starts[i] if i >= 0 else 0
-            memory = self._memory.get(start)
+            memory, known = self._memory.get(start, (None, None))
         if memory is None or address > start + memory.size:
-            raise IndexError(f"address {address:#x} points into no living buffer of {self.name}")
+            raise IndexError(f"{name}: {address:#x} points into no living buffer of {self.name}")
+        return start, memory, known
+
+    def at(self, address):
+        """(bytes of the buffer that an address points into, how far into it)."""
+        start, memory, _ = self.found(address)
         return memory, address - start
+
+    def _bytes(self, address, nbytes, verb):
+        """(bytes, which of them were written) of a range of one buffer."""
+        start, memory, known = self.found(address)
+        i = address - start
+        if i + nbytes > memory.size:
+            raise IndexError(f"{verb} of {nbytes} bytes at {address:#x}, which is byte {i} of a buffer of {memory.size} of {self.name}")
+        return memory[i : i + nbytes], None if known is None else known[i : i + nbytes]
 
     def copy(self, to, source, nbytes):
         if self.capture is not None:
             self._captured.append(functools.partial(self.copy, to, source, nbytes))
         elif nbytes:
-            (a, i), (b, j) = self.at(to), self.at(source)
-            a[i : i + nbytes] = b[j : j + nbytes].copy()
+            (a, known), (b, copied) = self._bytes(to, nbytes, "copy"), self._bytes(source, nbytes, "copy")
+            a[...] = b.copy()
+            if known is not None:
+                known[...] = True if copied is None else copied.copy()
 
     def _copy_in(self, ptr, data):
-        memory, i = self.at(ptr)
-        memory[i : i + data.size] = data
+        memory, known = self._bytes(ptr, data.size, "copy")
+        memory[...] = data
+        if known is not None:
+            known[...] = True
 
     def _copy_out(self, out, ptr):
-        memory, i = self.at(ptr)
-        out[...] = memory[i : i + out.size]
+        out[...] = self._bytes(ptr, out.size, "copy")[0]
 
     def synchronise(self):
         self.counts["synchronisations"] += 1
@@ -150,13 +178,11 @@ class Simulated(Driver):
 
     def memory(self):
         """(free, total) bytes."""
-        return (1 << 40) - self.used()[0], 1 << 40
+        return self.limit - self._used, self.limit
 
     def used(self):
         """(bytes in use, bytes kept)."""
-        with self._lock:
-            total = sum(m.size for m in self._memory.values())
-        return total, total
+        return self._used, self._used
 
     def trim(self):
         """Nothing is kept."""
@@ -173,4 +199,17 @@ class Simulated(Driver):
             self._captured.append(functools.partial(self.launch, code, grid, block, args, shared))
             return
         self.counts["launches"] += 1
-        simulator.launch(self, code, grid, block, args, shared)
+        with self._lock:  # a stream: one after the other
+            simulator.launch(self, code, grid, block, args, shared)
+
+
+_SIMULATED = weakref.WeakSet()
+
+
+def _after_fork():
+    for driver in _SIMULATED:
+        driver._lock = threading.RLock()  # another thread may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,54 +1,30 @@
-"""The simulator: a kernel's threads as Python generators, stepped in turn from barrier to barrier. It checks what hardware does not.
+"""The simulator: kernels run as NumPy code over all threads of some blocks at once, and what hardware leaves undefined raises.
 
-The source of a kernel is rewritten so that each barrier, shuffle and vote becomes a `yield`; a block's threads then run one after the other
-up to the next one. So it is deterministic, needs no compiler, and finds accesses out of bounds and barriers that not all threads reach.
+The threads of a block are in step (see `lanes`): each statement runs for all that reach it, so a launch is deterministic and needs no
+compiler. Checked are bounds, alignment, barriers and warp operations that not all threads reach, elements read before they are written,
+arguments and limits of the launch; in a driver's `thorough` mode also races, and buffers read before they are written.
 """
 
 import ast
 import inspect
 import linecache
 import math
-import textwrap
+import operator
 
 import numpy as np
 
-_YIELDS = frozenset(
-    "syncthreads syncthreads_count syncthreads_and syncthreads_or syncwarp shfl_sync shfl_down_sync shfl_up_sync shfl_xor_sync ballot_sync "
-    "all_sync any_sync".split()
-)
+from mtarray._kernels.scalarlib import reference
+from mtarray._kernels.source import _PYTHON_OPERATORS, _Operators
+from mtarray._kernels.source_math import Reference
+from mtarray._kernels.source_reading import clone
 
+from . import lanes
+from .lane_memory import Memory, Shadow
+from .lane_names import DYNAMIC, State
 
-class _Rewrite(ast.NodeTransformer):
-    def __init__(self, scope):
-        self.scope, self.yields = scope, False
-
-    def visit_Call(self, node):
-        self.generic_visit(node)
-        f = node.func
-        if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id == "cuda" and f.attr in _YIELDS:
-            self.yields = True
-            return ast.Yield(ast.Tuple([ast.Constant(f.attr), *node.args], ast.Load()))
-        if isinstance(f, ast.Name) and getattr(self.scope.get(f.id), "yields", False):
-            self.yields = True
-            return ast.YieldFrom(node)
-        return node
-
-
-def transformed(function):
-    """The function with its barriers as `yield`s; its attribute `yields` says whether it has any."""
-    scope = dict(function.__globals__)
-    if function.__closure__:
-        scope.update(zip(function.__code__.co_freevars, [c.cell_contents for c in function.__closure__]))
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    node = tree.body[0]
-    node.decorator_list = []
-    rewrite = _Rewrite(scope)
-    rewrite.visit(node)
-    ast.increment_lineno(ast.fix_missing_locations(tree), function.__code__.co_firstlineno - node.lineno)
-    exec(compile(tree, function.__code__.co_filename, "exec"), scope)
-    out = scope[function.__name__]
-    out.yields = rewrite.yields
-    return out
+LANES = 1 << 14  # threads that run together, of one block or more
+GRID = (1 << 31) - 1, 65535, 65535  # the most blocks along each axis
+BLOCK = 1024, 1024, 64
 
 
 class Target:
@@ -57,16 +33,20 @@ class Target:
     simulated = True
 
     def __init__(self):
-        self.cuda = NAMES
+        self.cuda = lanes.Name()
+        self._functions = {}
 
     def type(self, dtype):
         return np.dtype(dtype).type
 
     def function(self, scalar, dtypes):
-        return scalar.python
+        made = self._functions.get(scalar)
+        if made is None:
+            made = self._functions[scalar] = _of_scalar(scalar)
+        return made
 
     def device(self, function):
-        return transformed(function)
+        return function if isinstance(function, lanes.Device) else lanes.device(function)
 
     def loads(self, n):
         return lambda p, i: p.several(i, n)
@@ -75,142 +55,120 @@ class Target:
         return lambda p, i, values: p.replace(i, values)
 
     def define(self, name, text, space):
-        file = f"<kernel {name}>"
+        file = f"<kernel {name} {len(text)} {hash(text) & 0xFFFFFFFF:x}>"
         linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-        space = dict(space)
+        space = {"cuda": self.cuda, "__name__": __name__, **space}
         exec(compile(text, file, "exec"), space)
         return space[name]
 
 
-class Dim:
-    __slots__ = ("x", "y", "z")
-
-    def __init__(self, x=1, y=1, z=1):
-        self.x, self.y, self.z = x, y, z
+TARGET = Target()
 
 
-class _Shared:
-    def __init__(self, names):
-        self.names = names
-
-    def array(self, shape, dtype):
-        names = self.names
-        k = names.allocated[names.thread]  # the k-th allocation of each thread of a block is one array
-        names.allocated[names.thread] += 1
-        if k == len(names.arrays):
-            dtype = np.dtype(dtype)
-            made = np.empty(names.dynamic // dtype.itemsize if shape == 0 else shape, dtype)
-            made.view(np.uint8).fill(0xAB)
-            names.arrays.append(made)
-        return names.arrays[k]
-
-
-class _Local:
-    @staticmethod
-    def array(shape, dtype):
-        return np.empty(shape, dtype)
+def _of_scalar(scalar):
+    """A Scalar as a function of lanes: its source rewritten, or, where it has what lanes cannot run, called for each lane."""
+    space = {"math": Reference(), "np": np}
+    try:
+        for unit in scalar._units:
+            node = _Operators(_PYTHON_OPERATORS).visit(clone(unit.node))
+            node.name = unit.name
+            ast.fix_missing_locations(node)
+            code = lanes.compiled(node, unit.function.__code__.co_filename)
+            made = lanes.instance(code, unit.name, dict(space))
+            space[unit.name] = lanes.Device(unit.function, made)
+    except TypeError:
+        return lanes.Device(scalar.python, lambda L, m, *args: lanes.one_by_one(scalar.python, m, args))
+    return lanes.Device(scalar.python, made)
 
 
-class _Atomic:
-    @staticmethod
-    def add(array, i, value):
-        old = array[i]
-        array[i] = old + value
-        return old
-
-    @staticmethod
-    def max(array, i, value):
-        old = array[i]
-        array[i] = max(old, value)
-        return old
-
-    @staticmethod
-    def min(array, i, value):
-        old = array[i]
-        array[i] = min(old, value)
-        return old
-
-    @staticmethod
-    def exch(array, i, value):
-        old = array[i]
-        array[i] = value
-        return old
-
-    @staticmethod
-    def cas(array, i, old, value):
-        found = array[i]
-        if found == old:
-            array[i] = value
-        return found
+# ---------------------------------------------------------------------- mathematical functions
 
 
-class _Names:
-    """Numba's `cuda`, as kernels use it."""
-
-    warpsize = 32
-
-    def __init__(self):
-        self.threadIdx, self.blockIdx, self.blockDim, self.gridDim = Dim(0, 0, 0), Dim(0, 0, 0), Dim(), Dim()
-        self.shared, self.local, self.atomic = _Shared(self), _Local, _Atomic
-        self.thread = self.dynamic = 0
-        self.arrays, self.allocated = [], []
-
-    @property
-    def laneid(self):
-        return self.thread % 32
-
-    def grid(self, n):
-        t, b, d = self.threadIdx, self.blockIdx, self.blockDim
-        place = (b.x * d.x + t.x, b.y * d.y + t.y, b.z * d.z + t.z)
-        return place[0] if n == 1 else place[:n]
-
-    def gridsize(self, n):
-        d, g = self.blockDim, self.gridDim
-        size = (d.x * g.x, d.y * g.y, d.z * g.z)
-        return size[0] if n == 1 else size[:n]
-
-    def threadfence(self):
-        pass
-
-    @staticmethod
-    def fma(a, b, c):
-        return type(a)(math.fma(a, b, c)) if hasattr(math, "fma") else type(a)(np.longdouble(a) * np.longdouble(b) + np.longdouble(c))
-
-    @staticmethod
-    def popc(x):
-        return int(x).bit_count()
-
-    @staticmethod
-    def clz(x):
-        return np.dtype(type(x)).itemsize * 8 - (int(x) & ((1 << np.dtype(type(x)).itemsize * 8) - 1)).bit_length()
-
-    @staticmethod
-    def ffs(x):
-        return (int(x) & -int(x)).bit_length()
+def _of_reference():
+    """Functions of `scalarlib.reference` for lanes: NumPy's where they are NumPy's, else called for each lane."""
+    table = {}
+    for name, function in vars(reference).items():
+        if not inspect.isfunction(function) or function.__module__ != reference.__name__ or name.startswith("_"):
+            continue
+        ufunc = getattr(function, "ufunc", None)
+        single = _each(function)
+        table[function] = single if ufunc is None else _numpys(ufunc, function.floating, single if function.has_parts else None)
+    return table
 
 
-NAMES = _Names()
+def _each(function):
+    def of_lanes(*args):
+        return lanes.one_by_one(function, True, args)
+
+    return of_lanes
 
 
-class Pointer:
-    """The elements at an address: reading or writing beyond the buffer raises."""
+def _numpys(ufunc, floating, single):
+    def of_lanes(*args):
+        if single is not None and getattr(args[0], "dtype", np.dtype(float)).kind == "c":
+            return single(*args)
+        if floating:
+            typed = any(isinstance(a, (np.ndarray, np.generic)) and a.dtype.kind in "fc" for a in args)
+            args = [a if typed and type(a) in (int, float, complex) else _floating(a) for a in args]
+        return ufunc(*args)
 
-    __slots__ = ("elements", "offset")
+    return of_lanes
 
-    def __init__(self, elements, offset=0):
-        self.elements, self.offset = elements, offset
 
-    def __getitem__(self, i):
-        j = self.offset + int(i)
-        if not 0 <= j < self.elements.size:
-            raise IndexError(f"read out of bounds: element {j} of {self.elements.size}")
-        return self.elements[j]
+def _floating(x):
+    return x if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc" else np.float64(x)
 
-    def __setitem__(self, i, value):
-        j = self.offset + int(i)
-        if not 0 <= j < self.elements.size:
-            raise IndexError(f"write out of bounds: element {j} of {self.elements.size}")
-        self.elements[j] = value
+
+def _divide(x, y):
+    kind = np.result_type(x, y)
+    if kind.kind == "c":
+        return lanes.one_by_one(reference.divide, True, (x, y))
+    return np.true_divide(x, y)
+
+
+def _pow(x, y):
+    if np.result_type(x, y).kind == "c" or not any(type(v) is np.ndarray for v in (x, y)):
+        return lanes.one_by_one(reference.pow, True, (x, y))
+    return np.power(*[v if type(v) is not bool else float(v) for v in (x, y)])
+
+
+def _power_of(x, y):
+    if type(y) is int and y == 2:
+        return x * x
+    kind = np.result_type(x, y)
+    if kind.kind == "f":
+        return _pow(lanes.cast(kind.type, x), lanes.cast(kind.type, y))
+    return lanes.one_by_one(reference.power_of, True, (x, y))
+
+
+def _sign(x):
+    return np.sign(x) if getattr(x, "dtype", np.dtype(float)).kind != "c" else lanes.one_by_one(reference.sign, True, (x,))
+
+
+def _rint(x):
+    return x if np.asarray(x).dtype.kind in "iu" else np.rint(x)
+
+
+def _expit(x):
+    x = _floating(x)
+    w = np.asarray(x, np.float64)
+    return np.where(w < 0, np.exp(w) / (1.0 + np.exp(w)), 1.0 / (1.0 + np.exp(-w))).astype(x.dtype)[()]
+
+
+def _fma(a, b, c):
+    from .lane_names import fused
+
+    return fused(*[_floating(v) if not isinstance(v, float) else v for v in (a, b, c)])
+
+
+lanes.TABLE.update(_of_reference())
+lanes.TABLE.update(
+    {reference.divide: _divide, reference.pow: _pow, reference.power_of: _power_of, reference.sign: _sign, reference.rint: _rint}
+    | {reference.expit: _expit, reference.fma: _fma}
+)
+
+
+# ---------------------------------------------------------------------- launching
 
     def several(self, i, n):
         """The elements i, ..., i + n - 1, which hardware reads at once where their address is a multiple of their size."""
@@ -229,117 +187,96 @@ class Pointer:
 class Code:
     """A kernel as the simulator runs it."""
 
-    __slots__ = ("kernel", "run")
+    __slots__ = ("kernel", "run", "names", "kinds")
 
     def __init__(self, kernel):
         self.kernel = kernel
-        self.run = transformed(kernel.factory(TARGET, *kernel.parameters))
-
-
-TARGET = Target()
+        function = kernel.factory(TARGET, *kernel.parameters)
+        code = function.__code__
+        self.names = code.co_varnames[: code.co_argcount]
+        self.kinds = [(kind, kind[0] == "*", np.dtype(kind.lstrip("*"))) for kind in kernel.signature]
+        if len(self.names) != len(self.kinds):
+            raise TypeError(f"{kernel} takes the arguments {', '.join(self.names)}, its signature has {len(self.kinds)}")
+        self.run = lanes.rewritten(function)
 
 
 def load(kernel):
     return Code(kernel)
 
 
-def _argument(driver, kind, given):
-    if kind[0] != "*":
-        return given
-    dtype = np.dtype(kind[1:])
-    memory, at = driver.at(given)
-    if at % dtype.itemsize:
-        raise IndexError(f"an address of {dtype} must be a multiple of {dtype.itemsize}")
-    return Pointer(memory[: memory.size // dtype.itemsize * dtype.itemsize].view(dtype), at // dtype.itemsize)
-
-
 def launch(driver, code, grid, block, args, shared=0):
-    """Run all blocks of a kernel, one after the other."""
-    names, signature = NAMES, code.kernel.signature
-    if len(args) != len(signature):
-        raise TypeError(f"{code.kernel} takes {len(signature)} arguments, got {len(args)}")
-    args = [_argument(driver, kind, a) for kind, a in zip(signature, args)]
-    grid, block = _three(grid), _three(block)
-    if 0 in grid or math.prod(block) > code.kernel.block:
-        raise ValueError(f"{code.kernel}: a grid of {grid} blocks of {block} threads")
-    names.gridDim, names.blockDim, names.dynamic = Dim(*grid), Dim(*block), shared
-    places = [(x, y, z) for z in range(block[2]) for y in range(block[1]) for x in range(block[0])]
+    """Run all blocks of a kernel, as many together as make LANES threads."""
+    kernel = code.kernel
+    grid, block = _three(kernel, "grid", grid, GRID), _three(kernel, "block", block, BLOCK)
+    threads = math.prod(block)
+    if threads > min(kernel.block, 1024):
+        raise ValueError(f"{kernel}: a block of {threads} threads {block}; it was made for at most {kernel.block}")
+    if not 0 <= shared <= DYNAMIC:
+        raise ValueError(f"{kernel}: {shared} bytes of dynamic shared memory; a block may have {DYNAMIC}")
+    given = _arguments(driver, code, args)
+    blocks = math.prod(grid)
+    together = max(1, LANES // threads)
+    thorough, clock = driver.thorough, 1
+    run = code.run
     with np.errstate(all="ignore"):
-        for bz in range(grid[2]):
-            for by in range(grid[1]):
-                for bx in range(grid[0]):
-                    names.blockIdx = Dim(bx, by, bz)
-                    names.arrays, names.allocated = [], [0] * len(places)
-                    _block(code, names, places, args)
+        for first in range(0, blocks, together):
+            state = State(kernel, grid, block, first, min(together, blocks - first), shared, thorough)
+            if thorough:
+                state.clock = clock
+            run(state, True, *given)
+            if thorough:
+                clock = state.clock + 1
 
 
-def _three(n):
-    return (*n, 1, 1)[:3] if isinstance(n, tuple) else (n, 1, 1)
+def _three(kernel, what, n, limits):
+    n = (*n, 1, 1)[:3] if isinstance(n, tuple) else (n, 1, 1)
+    if not all(type(k) is int or isinstance(k, np.integer) for k in n):
+        raise TypeError(f"{kernel}: a {what} of {n}")
+    if not all(0 < k <= limit for k, limit in zip(n, limits)):
+        raise ValueError(f"{kernel}: a {what} of {n}; each must be positive, and at most {limits}")
+    return tuple(map(int, n))
 
 
-def _block(code, names, places, args):
-    index = names.threadIdx
-    if not code.run.yields:
-        for t, (index.x, index.y, index.z) in enumerate(places):
-            names.thread = t
-            code.run(*args)
-        return
-    count = len(places)
-    threads, waiting, sent = [code.run(*args) for _ in places], {}, [None] * count
-    live, ready = set(range(count)), list(range(count))
-    while live:
-        for t in ready:
-            index.x, index.y, index.z = places[t]
-            names.thread = t
-            try:
-                waiting[t] = threads[t].send(sent[t])
-            except StopIteration:
-                live.discard(t)
-            sent[t] = None
-        ready = []
-        if not live:
-            return
-        for first in range(0, count, 32):
-            asked = {
-                t: waiting[t] for t in range(first, min(first + 32, count)) if t in waiting and not waiting[t][0].startswith("syncthreads")
-            }
-            if not asked:
-                continue
-            alive = [t for t in range(first, min(first + 32, count)) if t in live]
-            if len({r[0] for r in asked.values()}) > 1 or len(asked) != len(alive):
-                raise RuntimeError(f"{code.kernel}: threads of a warp meet different warp operations: {asked}")
-            for t, got in _exchanged(asked).items():
-                sent[t] = got
-                del waiting[t]
-                ready.append(t)
-        if ready:
+def _arguments(driver, code, args):
+    kinds = code.kinds
+    if len(args) != len(kinds):
+        raise TypeError(f"{code.kernel} takes {len(kinds)} arguments, got {len(args)}")
+    out, places = list(args), {}
+    for k, ((kind, is_address, dtype), given) in enumerate(zip(kinds, args)):
+        if not is_address:
+            if kind == "i8":
+                try:
+                    value = out[k] = operator.index(given)
+                except TypeError:
+                    raise _wrong(code, k, given) from None
+                if not -(1 << 63) <= value < 1 << 63:
+                    raise _wrong(code, k, given)
+            elif getattr(given, "dtype", None) != dtype:
+                raise _wrong(code, k, given)
             continue
-        kinds = {r[0] for r in waiting.values()}
-        if len(live) != count or len(kinds) != 1:
-            raise RuntimeError(f"{code.kernel}: {count - len(live)} of {count} threads did not reach the barrier {sorted(kinds)}")
-        kind = kinds.pop()
-        if kind != "syncthreads":
-            votes = [bool(r[1]) for r in waiting.values()]
-            sent = [{"syncthreads_count": sum(votes), "syncthreads_and": int(all(votes)), "syncthreads_or": int(any(votes))}[kind]] * count
-        waiting.clear()
-        ready = list(range(count))
-
-
-def _exchanged(asked):
-    """What each thread of a warp gets from a warp operation."""
-    name = next(iter(asked.values()))[0]
-    lanes = {t % 32: t for t in asked}
-    if name == "ballot_sync":
-        return dict.fromkeys(asked, sum(1 << t % 32 for t, r in asked.items() if r[2]))
-    if name == "all_sync":
-        return dict.fromkeys(asked, all(r[2] for r in asked.values()))
-    if name == "any_sync":
-        return dict.fromkeys(asked, any(r[2] for r in asked.values()))
-    if name == "syncwarp":
-        return dict.fromkeys(asked)
-    out = {}
-    for t, r in asked.items():
-        lane, d = t % 32, int(r[3])
-        source = {"shfl_sync": d, "shfl_down_sync": lane + d, "shfl_up_sync": lane - d, "shfl_xor_sync": lane ^ d}[name]
-        out[t] = asked[lanes[source]][2] if source in lanes else r[2]
+        if not isinstance(given, (int, np.integer)) or isinstance(given, bool):
+            raise _wrong(code, k, given)
+        given = int(given)
+        if given % min(dtype.itemsize, dtype.alignment if dtype.kind != "c" else dtype.itemsize):
+            raise ValueError(
+                f"{code.kernel}: the address {given:#x} of {code.names[k]} is not a multiple of the {dtype.itemsize} bytes of {dtype}"
+            )
+        start, memory, known = driver.found(given, code.names[k])
+        places.setdefault(start, []).append((k, dtype, given - start, memory, known))
+    for found in places.values():
+        grain = min(dtype.itemsize for _, dtype, _, _, _ in found)
+        shadow = Shadow(found[0][3].size // grain + 1) if driver.thorough else None
+        for k, dtype, at, memory, known in found:
+            size = dtype.itemsize
+            whole = memory.size // size * size
+            flat = memory[:whole].view(dtype)
+            if known is not None:
+                known = known[:whole].reshape(-1, size)
+            out[k] = Memory(code.names[k], flat, (flat.size,), flat.size, None, 1, at // size, known, shadow, size // grain)
     return out
+
+
+def _wrong(code, k, given):
+    kind = code.kernel.signature[k]
+    wanted = "an address, as an int," if kind[0] == "*" else f"of the type {kind}"
+    return TypeError(f"{code.kernel}: {code.names[k]} must be {wanted}, got {given!r} ({type(given).__name__})")

@@ -102,7 +102,9 @@ def _numpy(name, twin=None, floating=True, parts=None):
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"As `numpy.{ufunc.__name__}` of scalars."
-    return _quiet(function)
+    function = _quiet(function)
+    function.ufunc, function.floating, function.has_parts = ufunc, floating, parts is not None  # what it is of arrays
+    return function
 
 
 exp, exp2, expm1 = _numpy("exp"), _numpy("exp2", parts=_exp2_parts), _numpy("expm1", parts=_expm1_parts)
