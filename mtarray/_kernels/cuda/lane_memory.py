@@ -170,8 +170,8 @@ def wrapped(value, dtype):
 class Shadow:
     """Of each element (or byte) the last write, read and atomic operation: when, by which thread, where in the source.
 
-    Time is the number of barriers so far. An earlier access is ordered before one of today if it is older than the last barrier of the block
-    and by a thread of it, or older than the last `syncwarp` and by a thread of the warp.
+    Time is the number of barriers so far. An earlier access comes before one of today if it is older than the last barrier of the block and
+    by a thread of it, or older than the last `syncwarp` and by a thread of the warp.
     """
 
     __slots__ = ("columns",)
@@ -257,7 +257,9 @@ class Shadow:
         same = _same(memory.flat[j], value.astype(memory.dtype))
         if np.count_nonzero(same) < same.size:
             lane = int((np.arange(L.n) if m is True else np.flatnonzero(m))[~same][0])
-            L.fault(RuntimeError, site, lane, f"write of {memory.at(L, i, lane)}, to which another thread writes another value at the same time")
+            L.fault(
+                RuntimeError, site, lane, f"write of {memory.at(L, i, lane)}, to which another thread writes another value at the same time"
+            )
 
 
 PAST = {"written": "written", "read": "read", "changed": "changed atomically"}

@@ -1,4 +1,4 @@
-"""Numba's `cuda` for the lanes of the simulator: indices, barriers, warp operations, atomics, arrays. Each call is told the mask and its place."""
+"""Numba's `cuda` for the lanes of the simulator: indices, barriers, warp operations, atomics, arrays. Each is told mask and place."""
 
 import functools
 import linecache
@@ -64,7 +64,9 @@ class State:
             number = g.block + first
             flat = grid[1] * grid[2] == 1
             self.blockIdx = Dim(
-                number if flat else number % grid[0], 0 if flat else number // grid[0] % grid[1], 0 if flat else number // (grid[0] * grid[1])
+                number if flat else number % grid[0],
+                0 if flat else number // grid[0] % grid[1],
+                0 if flat else number // (grid[0] * grid[1]),
             )
         self.everyone = slice(None)
         self.dynamic, self.bytes, self.arrays, self.statics = dynamic, None, {}, 0
@@ -141,7 +143,10 @@ class State:
                 b = int(np.flatnonzero(parted)[0])
                 missing = int(np.flatnonzero(~m[b * self.threads : (b + 1) * self.threads])[0]) + b * self.threads
                 self.fault(
-                    RuntimeError, site, missing, f"does not reach the barrier that {here[b]} of the {self.threads} threads of the block reach"
+                    RuntimeError,
+                    site,
+                    missing,
+                    f"does not reach the barrier that {here[b]} of the {self.threads} threads of the block reach",
                 )
         if self.thorough:
             self.clock += 1

@@ -48,7 +48,7 @@ def both(m, c):
     if m is not True:
         c = m & c
     n = np.count_nonzero(c)
-    return c if 0 < n < c.size else n > 0
+    return c if 0 < n < c.size else bool(n)
 
 
 def branch(m, c):
@@ -437,9 +437,8 @@ class Rewriter:
         self.entry = "__m0"
 
     def refuse(self, node, reason):
-        raise TypeError(
-            f"{self.node.name}, line {node.lineno} of {self.file}: the simulator cannot run {reason}: {linecache.getline(self.file, node.lineno).strip()}"
-        )
+        line = linecache.getline(self.file, node.lineno).strip()
+        raise TypeError(f"{self.node.name}, line {node.lineno} of {self.file}: the simulator cannot run {reason}: {line}")
 
     def fresh(self, kind):
         self.count += 1
@@ -591,7 +590,9 @@ class Rewriter:
             return out
         if isinstance(target, ast.Subscript):
             where, index = self.expression(target.value, m), self.expression(target.slice, m)
-            return [ast.Expr(ast.Call(ast.Attribute(where, "put", ast.Load()), [_load("__L"), _load(m), self.site(target), index, value], []))]
+            return [
+                ast.Expr(ast.Call(ast.Attribute(where, "put", ast.Load()), [_load("__L"), _load(m), self.site(target), index, value], []))
+            ]
         return self.refuse(target, "an assignment to that")
 
     def on_AugAssign(self, stmt, m, top, private):
@@ -681,7 +682,13 @@ class Rewriter:
         out = [*before, _set(loop, made)]
         mask = ast.Attribute(_load(loop), "m", ast.Load())
         counter = isinstance(stmt.target, ast.Name) and stmt.target.id in self.counters
-        body = [_set(lanes, mask), *self.store(stmt.target, _load(value), lanes, counter, ()), *start, *self.block(stmt.body, lanes), *after]
+        body = [
+            _set(lanes, mask),
+            *self.store(stmt.target, _load(value), lanes, counter, ()),
+            *start,
+            *self.block(stmt.body, lanes),
+            *after,
+        ]
         if after:
             body.append(ast.Assign([ast.Attribute(_load(loop), "m", ast.Store())], _load(lanes)))
         self.loops.pop()
@@ -690,7 +697,7 @@ class Rewriter:
     # --- expressions
 
     def cuda_name(self, node):
-        """"atomic.add" of `cuda.atomic.add`; None of what does not begin so."""
+        """ "atomic.add" of `cuda.atomic.add`; None of what does not begin so."""
         parts = []
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
@@ -765,4 +772,3 @@ class Rewriter:
         if keywords:
             self.refuse(node, "calls with named arguments")
         return _called("__call", _load("__L"), _load(m), self.site(node), self.expression(node.func, m), *args)
-
