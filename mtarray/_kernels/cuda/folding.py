@@ -478,7 +478,9 @@ def _folded_words(folded, step):
     (n0, s0), (n1, s1), (_n2, s2) = dims
     n0, n1 = (n0 if len(folded) > 1 else ENDLESS), (n1 if len(folded) > 2 else ENDLESS)
     q0, q1, q2 = step % n0, step // n0 % n1, step // n0 // n1
-    return n0, s0, n1, s1, s2, q0, q1, q0 * s0 + q1 * s1 + q2 * s2, s1 - n0 * s0, s2 - n1 * s1
+    # Where a step carries into the next axis; an axis that is never left carries nowhere, and its product would be beyond 64 bits.
+    b0, b1 = (s1 - n0 * s0 if len(folded) > 1 else 0), (s2 - n1 * s1 if len(folded) > 2 else 0)
+    return n0, s0, n1, s1, s2, q0, q1, q0 * s0 + q1 * s1 + q2 * s2, b0, b1
 
 
 def _power(n, most):

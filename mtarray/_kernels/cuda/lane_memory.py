@@ -91,6 +91,24 @@ class Memory:
 
     # --- access
 
+    def several(self, L, m, site, i, n):
+        """The elements i, ..., i + n - 1, read by one instruction: their address must be a multiple of their size together."""
+        self._together(L, m, site, i, n, "read")
+        return tuple([self.get(L, m, site, i + k) for k in range(n)])
+
+    def replace(self, L, m, site, i, values):
+        """The same written."""
+        self._together(L, m, site, i, len(values), "write")
+        for k, v in enumerate(values):
+            self.put(L, m, site, i + k, v)
+
+    def _together(self, L, m, site, i, n, verb):
+        bad = (self.place(L, m, site, i, verb) % n) != 0
+        bad = bad if m is True else bad & m
+        if np.count_nonzero(bad):
+            lane = L.one_of(bad) if type(bad) is np.ndarray else L.one_of(m)
+            L.fault(IndexError, site, lane, f"{verb} of {n} elements at once from {self.at(L, i, lane)}, which is no multiple of their size")
+
     def get(self, L, m, site, i):
         j = self.place(L, m, site, i, "read")
         if self.known is not None or self.shadow is not None:

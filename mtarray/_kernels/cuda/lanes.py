@@ -274,10 +274,21 @@ class Name:
         return Name((*self.path, name))
 
 
+class Placed:
+    """A function that is told the state, the mask and the place in the source before its arguments."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function):
+        self.function = function
+
+
 def call(L, m, site, f, *args):
     """What a function gives for lanes."""
     if type(f) is Device:
         return f.lanes(L, m, *args)
+    if type(f) is Placed:
+        return f.function(L, m, site, *args)
     if type(f) is Name:
         return functools.reduce(getattr, f.path, L)(m, site, *args)
     if type(f) is type and issubclass(f, np.generic):

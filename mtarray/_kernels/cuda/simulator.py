@@ -49,10 +49,10 @@ class Target:
         return function if isinstance(function, lanes.Device) else lanes.device(function)
 
     def loads(self, n):
-        return lambda p, i: p.several(i, n)
+        return lanes.Placed(lambda L, m, site, p, i: p.several(L, m, site, i, n))
 
     def stores(self, n):
-        return lambda p, i, values: p.replace(i, values)
+        return lanes.Placed(lambda L, m, site, p, i, values: p.replace(L, m, site, i, values))
 
     def define(self, name, text, space):
         file = f"<kernel {name} {len(text)} {hash(text) & 0xFFFFFFFF:x}>"
@@ -169,19 +169,6 @@ lanes.TABLE.update(
 
 
 # ---------------------------------------------------------------------- launching
-
-    def several(self, i, n):
-        """The elements i, ..., i + n - 1, which hardware reads at once where their address is a multiple of their size."""
-        if (self.offset + int(i)) % n:
-            raise IndexError(f"{n} elements that do not begin at a multiple of their size")
-        return tuple([self[i + k] for k in range(n)])
-
-    def replace(self, i, values):
-        """The same written."""
-        if (self.offset + int(i)) % len(values):
-            raise IndexError(f"{len(values)} elements that do not begin at a multiple of their size")
-        for k, v in enumerate(values):
-            self[i + k] = v
 
 
 class Code:
