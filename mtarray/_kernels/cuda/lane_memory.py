@@ -107,7 +107,9 @@ class Memory:
         bad = bad if m is True else bad & m
         if np.count_nonzero(bad):
             lane = L.one_of(bad) if type(bad) is np.ndarray else L.one_of(m)
-            L.fault(IndexError, site, lane, f"{verb} of {n} elements at once from {self.at(L, i, lane)}, which is no multiple of their size")
+            L.fault(
+                IndexError, site, lane, f"{verb} of {n} elements at once from {self.at(L, i, lane)}, which is no multiple of their size"
+            )
 
     def get(self, L, m, site, i):
         j = self.place(L, m, site, i, "read")
