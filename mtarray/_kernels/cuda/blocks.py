@@ -114,6 +114,11 @@ def exclusive(x, threads=THREADS, items=ITEMS):
     return x
 
 
+def blocks_for(size, threads=THREADS, most=1 << 16):
+    """How many blocks walk `size` elements in strides of the grid."""
+    return max(1, min(-(-size // threads), most))
+
+
 def counts_dtype(total):
     """The type of counts that sum up to `total`."""
     return INT32 if total < 1 << 31 else INT64
