@@ -156,7 +156,7 @@ def permutation(driver, key, counter, n):
     if not n:
         return out
     state = (key, counter & _MASK64, counter >> 64 & _MASK32, counter >> 96)
-    several = n > LEAF
+    several = int(n > LEAF)
     starts = buckets = order = out  # not read
     if several:
         from . import sorting

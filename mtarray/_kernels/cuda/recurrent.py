@@ -280,7 +280,7 @@ def back(kind, reverse, g, g_cells, weight, first, first_cell, states, cells, ke
         kernel.launch(
             driver, _grid(n), _BLOCK, _step(by_x, t).address, _step(by_sums, t).address, past.address, z.address,
             *[x.address for x in (*others, s, s0, c, c0)], s.address if kept is None else _step(kept, t).address,
-            step < steps - 1, g is not None, g_cells is not None, n, h,
+            int(step < steps - 1), int(g is not None), int(g_cells is not None), n, h,
         )  # fmt: skip
         z = contiguous(product(_step(by_sums, t), weight))
     if kind == "gru":
