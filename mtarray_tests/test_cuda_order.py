@@ -10,7 +10,7 @@ import pytest
 
 from mtarray import sets as cpu_sets
 from mtarray._kernels.cpu import search
-from mtarray._kernels.cuda import blocks, bounds, compact, driver, gather, radix, selection, sets, sorting
+from mtarray._kernels.cuda import blocks, bounds, compact, driver, gather, graphs, radix, selection, sets, sorting
 from mtarray._kernels.cuda.tensor import Tensor
 
 pytest.importorskip("mtarray._kernels.cuda.copying")
@@ -382,6 +382,30 @@ def test_selections_wait_once() -> None:
         assert DEVICE.counts["to_host"] - before["to_host"] == 1
         assert DEVICE.counts["bytes_to_host"] - before["bytes_to_host"] == 8
         assert DEVICE.counts["to_device"] == before["to_device"]
+
+
+def test_graphs_leave_out_what_is_out_of_bounds() -> None:
+    x, target = np.arange(6.0).reshape(3, 2), put(np.zeros((3, 2)))
+    index = put(np.array([2, 0]))
+
+    def step() -> Any:
+        row = selection.select(put_x, (index,))
+        selection.accumulate(target, (index,), row)
+        selection.assign(target, (index, 1), 9.0)
+        return row, gather.taken_along(put_x, lines, axis=0)
+
+    put_x, lines = put(x), put(np.array([[0, 1]]))
+    (row, along), graph = graphs.capture(DEVICE, step)
+    graph.replay()
+    same(get(row), x[[2, 0]])
+    same(get(along), np.array([[0.0, 3.0]]))
+    same(get(target), np.array([[0.0, 9], [0, 0], [4, 9]]))
+    selection.assign(index, (put(np.array([0])),), 5)
+    graph.replay()
+    with pytest.raises(IndexError, match="in a graph that was replayed on cuda:0"):
+        selection.select(target, (put(np.array([1])),))
+    same(get(target), np.array([[0.0, 9], [0, 0], [4, 9]]))
+    same(get(selection.select(target, (put(np.array([2])),))), np.array([[4.0, 9]]))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -1,6 +1,7 @@
 """take and take_along_axis on CUDA devices, and the kernel that gathers at places: items are copied as words, whatever their dtype.
 
-Whether an index is out of bounds is found on the device and read once, by 8 bytes: that waits for the device.
+Whether an index is out of bounds is found on the device and read once, by 8 bytes: that waits for the device. What is captured as a graph
+cannot wait: a replay leaves out what is out of bounds, and the next check of the thread that captured it says so.
 """
 
 import threading
@@ -10,7 +11,7 @@ import numpy as np
 from . import copying
 from .blocks import INT64, blocks_for
 from .kernel import Kernel
-from .tensor import empty, like
+from .tensor import Tensor, like
 
 _THREADS = 256
 WORDS = {n: np.dtype(f"u{n}") for n in (1, 2, 4, 8)} | {16: np.dtype("c16")}  # by their bytes
@@ -22,19 +23,30 @@ class Flag:
     """Whether a kernel met an index out of bounds: an int64 on the device, 0 if it did not. One for each thread and device."""
 
     def __init__(self, driver):
-        self.tensor = empty(driver, (1,), INT64)
-        copying.fill(self.tensor, 0)
+        self.tensor = Tensor(driver.allocate_apart(8), (1,), (1,), 0, INT64)
+        self.known = False  # whether it is 0 unless a kernel has set it
 
     @property
     def address(self):
+        if not self.known:
+            copying.fill(self.tensor, 0)
+            self.known = self.tensor.driver.capture is None
+        if self.tensor.driver.capture is not None and self not in _captured:
+            _captured.append(self)
         return self.tensor.address
 
-    def read(self):
-        """What was found, once the kernels launched before have run."""
-        found = int(self.tensor.driver.download(self.tensor.address, 8).view(np.int64)[0])
-        if found:
+    def read(self, wrong):
+        """Raise IndexError if it is set, once the kernels launched before have run. wrong(): the sentence about the index, or none if
+        it was another."""
+        driver = self.tensor.driver
+        if driver.capture is None and driver.download(self.tensor.address, 8).view(np.int64)[0]:
             copying.fill(self.tensor, 0)
-        return found
+            raise IndexError(
+                wrong() or f"in a graph that was replayed on {driver.name}, an index was out of bounds: what it names was left out"
+            )
+
+
+_captured = []  # flags that graphs set: they live on, for nobody knows which graphs do
 
 
 def flag_of(driver):
@@ -110,8 +122,8 @@ def along(x, indices, axis, checked=False):
         out.size, x.shape[axis], int(indices.dtype != _UINT64), nb, index.shape[axis], nc, nd,
         xa, xb, x.strides[axis], xc, xd, ia, ib, index.strides[axis], ic, id_,
     )  # fmt: skip
-    if checked and flag.read():
-        raise IndexError(out_of_bounds(indices, x.shape[axis], axis))
+    if checked:
+        flag.read(lambda: out_of_bounds(indices, x.shape[axis], axis))
     return out
 
 

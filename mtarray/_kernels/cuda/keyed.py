@@ -113,16 +113,16 @@ class Selection:
 
     def checked(self):
         """Raise IndexError if an index is out of bounds, once the offsets are being found."""
-        if all(t.trusted for t in self.terms) or not self.count or not flag_of(self.x.driver).read():
-            return
-        for term in self.terms:
-            if not term.trusted:
-                wrong = out_of_bounds(term.index, term.length, term.axis)
-                if wrong:
-                    raise IndexError(wrong)
+        if self.count and not all(t.trusted for t in self.terms):
+            flag_of(self.x.driver).read(self._wrong)
+
+    def _wrong(self):
+        found = [out_of_bounds(t.index, t.length, t.axis) for t in self.terms if not t.trusted]
+        return next(filter(None, found), None)
 
     def offsets(self):
-        """(offsets, step, base): position q is at element base + offsets[q] * step; offsets are int64, none negative. Not yet checked."""
+        """(offsets, step, base): position q is at element base + offsets[q] * step. Offsets are int64, -1 where an index is out of bounds,
+        which is not yet checked."""
         driver = self.x.driver
         base = self.offset + sum([(t.length - 1) * t.stride for t in self.terms if t.stride < 0])
         if len(self.terms) == 1 and self.terms[0].trusted and self.terms[0].stride >= 0 and self.count:
@@ -160,7 +160,7 @@ def _position(i, n, axis):
 
 
 def add_offsets(target, index):
-    """What an index array adds to the offsets of the positions; the flag is set where it is out of bounds."""
+    """What an index array adds to the offsets of the positions; where it is out of bounds they are -1, and the flag is set."""
     cuda, L = target.cuda, target.type(INT64)
     UNSIGNED, U = index.kind == "u", target.type(_UINT64)
 
@@ -177,12 +177,14 @@ def add_offsets(target, index):
                 k = L(i)
                 if k < 0:
                     k += length
+            offset = L(0)
+            if not first:
+                offset = offsets[q]
             if k < 0 or k >= length:
                 flag[0] = L(1)
-                k = L(0)
-            offset = k * stride + start
-            if not first:
-                offset += offsets[q]
+                offset = L(-1)
+            elif offset >= 0:
+                offset += k * stride + start
             offsets[q] = L(offset)
             q += cuda.gridsize(1)
 

@@ -45,7 +45,9 @@ def gather_items(target, word):
                 q = rest % nq
                 rest //= nq
                 at += rest % nb * xb + rest // nb * xa
-            out[e] = x[at + offsets[q] * step]
+            offset = offsets[q]
+            if offset >= 0:
+                out[e] = x[at + offset * step]
             e += cuda.gridsize(1)
 
     return gather_items
@@ -66,8 +68,6 @@ def select(x, key):
     if max(len(_split(p.before)[0]), len(_split(p.behind)[0])) > 2:
         p.compacted()
     offsets, step, base = p.offsets()
-    if any(t.length == 0 for t in p.terms):
-        p.checked()  # nothing could be read
     if out.size:
         (_, nb), (xa, xb) = _split(p.before)
         (nc, nd), (xc, xd) = _split(p.behind)
@@ -102,7 +102,7 @@ def scatter_items(target, word):
                 q = order[k]
                 if k + 1 < nq:
                     last = offsets[k + 1] != offset
-            if last:
+            if last and offset >= 0:
                 x[a * xa + b * xb + offset * step + c * xc + d * xd] = values[a * va + b * vb + q * vq + c * vc + d * vd]
             e += cuda.gridsize(1)
 
@@ -180,7 +180,7 @@ def _sorted(p, offsets, step, **sorting):
     else:
         units = gcd(*[t.stride for t in p.terms]) if step == 1 else 1
         low = (units & -units).bit_length() - 1 if units else 0
-        row, order = radix.sort_rows(row, 0, False, True, INT64, low=low, high=max(p.extent.bit_length(), low + 1), **sorting)
+        row, order = radix.sort_rows(row, 0, False, True, INT64, low=low, high=max(p.extent.bit_length(), low) + 1, **sorting)
     return row.viewed(INT64).reshaped((p.count,)), order.reshaped((p.count,))
 
 
