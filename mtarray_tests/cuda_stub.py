@@ -68,13 +68,13 @@ class Stub:
     # --- what the simulator asks its driver --------------------------------------------------------------------------------
 
     name = "the stub"
+    thorough = False
 
-    def at(self, address):
+    def found(self, address, name="an address"):
         start, size = ctypes.c_uint64(), ctypes.c_size_t()
         if not self.library.stub_find(address, ctypes.byref(start), ctypes.byref(size)):
-            raise IndexError(f"address {address:#x} points into no living buffer of {self.name}")
-        memory = np.ctypeslib.as_array((ctypes.c_uint8 * size.value).from_address(start.value))
-        return memory, address - start.value
+            raise IndexError(f"{name}: {address:#x} points into no living buffer of {self.name}")
+        return start.value, np.ctypeslib.as_array((ctypes.c_uint8 * size.value).from_address(start.value)), None
 
     # --- launches ----------------------------------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ cuda-core; PyTorch and CuPy where figures and exchange with them are wanted. It 
 kernels, in a process for each core; checks that CPU and CUDA agree; has compute-sanitizer watch one call of each family of kernels;
 measures the figures that are promised; and writes one JSON and one table.
 
-Each group of checks runs in a process of its own, which is started anew behind a check that crashed or left the device unusable. A check
-of something that has no CUDA kernel yet is "missing". Exit status: 0; 1 when a check failed or a figure was missed; 2 where there is no GPU.
+Each group of checks runs in a process of its own, which is started anew behind a check that crashed or left the device unusable. A
+check of something that has no CUDA kernel yet is "missing". Exit status: 0; 1 when a check failed or a figure was missed; 2 without a GPU.
 
 --simulate makes the same checks on the simulator, without a GPU, at tiny sizes and without figures. --quick takes a few of each kind.
 """

@@ -24,6 +24,9 @@ class OnCuda(Ours):
     def const(self, v: Any) -> Any:
         return xp.asarray(np.array(v), device="cuda")
 
+    def where(self, c: Any, x: Any, y: Any) -> Any:
+        return xp.where(self.const(c), x, y)
+
 
 def programs(run: Run) -> Iterator[Check]:
     """Random programs: every variable at the end, and the gradient of a number made of all of them."""
