@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import (
     Array,
+    arange,
     asarray,
     clip,
     elementwise,
@@ -247,11 +248,14 @@ class _Classes:
         self.target = t
         self.chosen = t if self.weights is None else maximum(t, 0)
         if weight is not None:
-            weights = take(weight, self.chosen, axis=0)
+            weights = take(weight, self.chosen, axis=0) if t.device == "cpu" else self.picked(weight[None, :])
             self.weights = weights if self.weights is None else weights * self.weights
 
     def picked(self, rows: Array) -> Array:
         """Of each row the element of the target's class."""
+        if self.chosen.device != "cpu":  # an index is looked at on the host, before it is used
+            mine = self.chosen[:, None] == arange(rows.shape[1], device=rows.device)
+            return _sum(where(mine, rows, 0.0), axis=1)
         return take_along_axis(rows, self.chosen[:, None], axis=1)[:, 0]
 
     def reduce(self, losses: Array, reduction: str, where_: str) -> Array:
