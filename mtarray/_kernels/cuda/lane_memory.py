@@ -113,7 +113,7 @@ class Memory:
 
     def get(self, L, m, site, i):
         j = self.place(L, m, site, i, "read")
-        if self.known is not None or self.shadow is not None:
+        if self.shadow is not None or (self.known is not None and not self._is_known(m, j)):
             self.watch_read(L, m, site, i, j)
         if type(j) is not np.ndarray:
             if self.rows is not None:
@@ -159,6 +159,16 @@ class Memory:
             self.known[j] = True
         if self.shadow is not None and type(value) is np.ndarray:
             self.shadow.agree(self, L, m, site, i, j, value)
+
+    def _is_known(self, m, j):
+        """Whether all elements were written, or those that the lanes read of a local array."""
+        if self.rows is not None and type(j) is not np.ndarray:
+            row = self.known[j * self.step : (j + 1) * self.step]
+            return np.count_nonzero(row) == row.size or (m is not True and bool((row | ~m).all()))
+        if np.count_nonzero(self.known) < self.known.size:
+            return False
+        self.known = None  # they stay so
+        return True
 
     def watch_read(self, L, m, site, i, j):
         j, who = self.flats(L, m, j)
