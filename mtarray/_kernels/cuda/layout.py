@@ -127,6 +127,7 @@ def repeat_each(x, counts, *, axis):
     if n:
         own, sign = starts.narrowed(0, 0, n), empty(x.driver, (1,), _INT64)
         copy(own, counts)
+        fill(starts.narrowed(0, n, n + 1), 0)
         fill(sign, 0)
         _NEGATIVE.launch(x.driver, _grid(x, n), BLOCK, sign.address, own.address, n)
         blocks.exclusive(starts)
