@@ -1,4 +1,4 @@
-"""`Kernel`: a kernel for one set of dtypes, which the compiler turns into a cubin and the simulator into generators of threads.
+"""`Kernel`: a kernel for one set of dtypes, which the compiler turns into a cubin and the simulator into NumPy code for all threads at once.
 
 A kernel is written once, as a factory: a Python function `factory(target, *parameters)` that returns the function of one thread.
 
@@ -29,6 +29,10 @@ or be part of the source of the factory's module and of what that imports of thi
 
 The compiler never makes one fused operation of a product and a sum, so that results are those of the simulator: `cuda.fma(a, b, c)` asks
 for one. A cast must stand wherever Numba's promotion would widen: `T(x + T(1))`, small integers compute in 64 bits.
+
+The simulator rewrites the source of kernels and of the functions that they call (`lanes.py`): what these may contain is listed there, and
+the name `cuda` must be `cuda` in them. It raises for what hardware leaves undefined. A driver that is `thorough` (in the environment,
+MTARRAY_SIMULATOR=thorough) also finds races, and buffers that are read before they are written.
 
 A module with kernels has a function `every()` that yields the Kernels of all its factories, parameters and signatures that the engine can
 launch (for families without an end, those that the registry of ops needs): `python -m mtarray_tests.cuda_compile` compiles them all.
