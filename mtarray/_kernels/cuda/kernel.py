@@ -1,4 +1,4 @@
-"""`Kernel`: a kernel for one set of dtypes, which the compiler turns into a cubin and the simulator into NumPy code for all threads at once.
+"""`Kernel`: a kernel for one set of dtypes, which the compiler turns into a cubin and the simulator into NumPy code for all threads.
 
 A kernel is written once, as a factory: a Python function `factory(target, *parameters)` that returns the function of one thread.
 
