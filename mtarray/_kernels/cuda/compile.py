@@ -191,15 +191,29 @@ def ptx(kernel, cc):
     cuda = _numba()
     with build.lock, _without_device(cc):
         from numba.cuda import compiler
+        from numba.cuda.cudadrv import nvvm
 
         function = kernel.factory(Target(cuda), *kernel.parameters)
-        # What `cuda.compile` does, with the option that it has no name for.
+        # What `cuda.compile` does, which has no name for NVVM's options, and asks for NVRTC, which is needed for nothing here.
         library, _ = compiler._compile_pyfunc_with_fixup(
             function, _types(kernel.signature), device=False, cc=cc, abi="numba", launch_bounds=kernel.block
         )
-        library._nvvm_options["fma"] = False
-        (text,) = library.get_asm_strs(cc=cc)
-    return text
+        if nvvm.LibDevice._cache_ is None:
+            nvvm.LibDevice._cache_ = _libdevice()
+        text = nvvm.compile_ir(library.llvm_strs, opt=3, fma=False, arch=f"compute_{cc[0]}{cc[1]}")
+    return text.decode().strip("\x00").strip()
+
+
+def _libdevice():
+    """NVIDIA's functions as bitcode, from the package of NVVM or an installed toolkit."""
+    from cuda import pathfinder
+
+    try:
+        path = pathfinder.find_bitcode_lib("device")
+    except pathfinder.BitcodeLibNotFoundError as error:
+        raise ImportError(f'libdevice, a part of nvidia-nvvm, was not found; pip install "mtarray[cuda]" ({error})') from None
+    with open(path, "rb") as f:
+        return f.read()
 
 
 def _compiled(kernel, cc):

@@ -342,10 +342,9 @@ def into(scalar, targets, ins, computed, results):
 
 
 def kernels_of(scalar, computed, results):
-    """The kernels of a scalar function for arrays of the dtypes that it computes in: side by side, and of two dimensions."""
+    """The kernel of a scalar function for arrays side by side, of the dtypes that it computes in."""
     kinds, width = "a" * len(computed), width_of(scalar, (*results, *computed))
     yield flat_kernel(scalar, kinds, computed, computed, results, results, width)
-    yield strided_kernel(scalar, kinds, computed, computed, results, results, 2, False, True)
 
 
 def _first(x):

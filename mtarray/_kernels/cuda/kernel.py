@@ -54,7 +54,7 @@ class Kernel:
     __slots__ = ("factory", "parameters", "signature", "block", "name", "_converts", "_loaded")
 
     def __new__(cls, factory, parameters, signature, block=1024):
-        key = (factory, parameters, signature, block)
+        key = (factory, parameters, _types(parameters), signature, block)
         found = REGISTER.get(key)
         if found is None:
             found = object.__new__(cls)
@@ -86,6 +86,11 @@ class Kernel:
             for i, convert in self._converts:
                 args[i] = convert(args[i])
         driver.launch(self._loaded.get(driver) or self.code(driver), grid, block, args, shared)
+
+
+def _types(parameters):
+    """What tells True, 1 and 1.0 apart, which are equal."""
+    return tuple([p.__class__ if p.__class__ is not tuple else _types(p) for p in parameters])
 
 
 def _word(parameter):

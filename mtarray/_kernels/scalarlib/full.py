@@ -13,13 +13,14 @@ from .binding import expose
 from .integer import INTEGERS
 from .integer import fmod as _int_fmod
 from .integer import remainder as _int_remainder
-from .primitives import INF, Value, fabs, sel
+from .primitives import INF, Value, fabs, on_device, sel
 from .reduction import reduce_any, reduce_any_single
 
 
 def _libm(name, *args):
-    """The C library's float64 function."""
+    """The C library's float64 function; on a device, NVIDIA's."""
     b, ty = args[0].b, args[0].type
+    name = f"__nv_{name}" if on_device(args[0]) else name
     fn = b.module.globals.get(name) or ir.Function(b.module, ir.FunctionType(ty, [ty] * len(args)), name)
     return args[0]._new(b.call(fn, [a.v for a in args]))
 
