@@ -75,7 +75,7 @@ _active = []
 _before = None
 
 
-class blas_threads:  # noqa: N801  a context manager reads as a function
+class blas_threads:
     """While inside, NumPy's BLAS and LAPACK use at most `n` threads; nothing happens where the library has no such switch.
 
     The switch belongs to the process. Contexts may overlap in any order, in several Python threads: the smallest number asked
