@@ -34,7 +34,7 @@ class NumPyMethods:
                 return object.__getattribute__(self, name)  # a property that raised: its own error, again
             from ._hints import method
 
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{method(name)}", name=name, obj=self)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{method(name, xp)}", name=name, obj=self)
 
     def copy(self: Array, order: str = "C") -> Array:
         """A copy with memory of its own, the elements in C or Fortran ("F") order; "A": in Fortran order if they are now; "K": as now."""

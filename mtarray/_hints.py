@@ -95,10 +95,8 @@ _METHODS = {
 }
 
 
-def _elsewhere(name: str) -> str | None:
-    """The public function of this name, in the module or in its sections."""
-    import mtarray as xp
-
+def _elsewhere(name: str, xp: Any) -> str | None:
+    """The public function of this name, in the namespace `xp` or in its sections."""
     if name in xp.__all__ and callable(getattr(xp, name)):
         return f"xp.{name}"
     for section in (xp.special, xp.linalg, xp.fft):
@@ -109,20 +107,20 @@ def _elsewhere(name: str) -> str | None:
     return None
 
 
-def function(name: str) -> str:
-    """What to say about a missing attribute of the module: a hint, or nothing."""
+def function(name: str, xp: Any) -> str:
+    """What to say about a missing attribute of the namespace `xp`: a hint, or nothing."""
     if name.startswith("_"):
         return ""
-    found = _FUNCTIONS.get(name) or _elsewhere(name)
+    found = _FUNCTIONS.get(name) or _elsewhere(name, xp)
     return f"; here it is {found}" if found else ""
 
 
-def method(name: str) -> str:
+def method(name: str, xp: Any) -> str:
     """What to say about a missing attribute of an array: a hint, or nothing."""
     if name.startswith("_"):
         return ""
     found = _METHODS.get(name)
-    if found is None and (function := _elsewhere(name)) is not None:
+    if found is None and (function := _elsewhere(name, xp)) is not None:
         found = f"{function}(x, ...)"
     return f"; here it is {found}" if found else ""
 

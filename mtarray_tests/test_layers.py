@@ -23,7 +23,7 @@ PACKAGE = Path(mtarray.__file__).parent
 FLOORS: dict[str, tuple[str, ...]] = {
     "windows": ("_strides",),
     "kernels": ("_kernels",),
-    "pure": ("_dtypes", "_indexing", "_devices", "_config"),
+    "pure": ("_dtypes", "_indexing", "_devices", "_config", "_hints"),
     "storage": ("_storage",),
     "arrays": ("_array_methods", "_array", "_flat"),
     "dispatch": ("_operands", "_device_doors", "_dispatch", "_into", "_fold", "_products", "_selection"),
