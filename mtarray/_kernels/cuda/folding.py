@@ -25,7 +25,7 @@ from .tensor import Tensor, like
 _BYTE = np.dtype(np.uint8)
 BLOCK = 256  # threads
 LEAF = 1 << 13  # the fewest elements of a leaf
-WAVE = 8  # blocks for each multiprocessor, which runs four of them at once
+WAVE = 6  # blocks for each multiprocessor, which runs three of them at once
 ALL = 0xFFFFFFFF  # the lanes of a warp
 ENDLESS = 1 << 62  # the length of an axis that is never left
 
@@ -488,73 +488,110 @@ def _power(n, most):
     return min(most, 1 << max(0, n - 1).bit_length())
 
 
-def _bound(dtype, parts):
-    """The threads that a kernel is compiled for: so many that a multiprocessor has registers for four blocks."""
-    return 512 if dtype.kind == "c" or sum([d.itemsize for d in parts]) > 16 else 1024
+class Kind(NamedTuple):
+    """A fold of elements of one dtype: what its kernels are made from.
+
+    factories: of (rows, columns, leaves); parameters: theirs, before those that the layout adds; parts: dtypes of a state.
+    """
+
+    factories: tuple
+    parameters: tuple
+    parts: tuple
+    dtype: Any
+    result: Any
+
+    @property
+    def bound(self):
+        """The threads that kernels are compiled for, which limits their registers: so that three blocks run at once, or two."""
+        return 768 if self.dtype.kind == "f" and len(self.parts) == 1 else 512
+
+    def rows(self, lanes, walk, deep):
+        return Kernel(self.factories[0], (*self.parameters, lanes, walk, deep), self._signature(), self.bound)
+
+    def columns(self, across, lanes, walk, deep):
+        return Kernel(self.factories[1], (*self.parameters, across, lanes, walk, deep), self._signature(), self.bound)
+
+    def leaves(self, across):
+        codes = [*three(self.parts), self.result, self.dtype]
+        signature = " ".join([f"*{_code(d)}" for d in codes]) + " i8" * (3 + len(_KEPT)) + " f8"
+        return Kernel(self.factories[2], (*self.parameters, across, BLOCK // across), signature, self.bound)
+
+    def _signature(self):
+        codes = [self.dtype, self.result, *three(self.parts)]
+        return " ".join([f"*{_code(d)}" for d in codes]) + " i8" * (5 + len(_KEPT) + len(_FOLDED)) + " f8"
+
+    def every(self, full=False):
+        """Its kernels for contiguous tensors; full: for all that there are."""
+        deeps = (8, 16) if self.dtype.itemsize <= 4 else (8,)
+        for lanes in _LANES:
+            for walk in ("unit", "line", "axes") if full else ("unit",):
+                for deep in deeps if full or lanes > 8 else (8,):
+                    yield self.rows(lanes, walk, deep)
+        for across, lanes in _BLOCKS if full else _BLOCKS[1:2]:
+            for walk in ("line", "axes") if full else ("line",):
+                for deep in deeps if lanes > 1 else (8,):
+                    yield self.columns(across, lanes, walk, deep)
+        for across in _JOINED if full else _JOINED[1:]:
+            yield self.leaves(across)
+
+
+# Threads of an output in rows; neighbouring outputs and threads of each in columns; neighbouring outputs where leaves are joined.
+_LANES, _BLOCKS, _JOINED = (1, 8, 32, BLOCK), ((128, 2), (32, 8), (4, 64), (32, 1)), (4, 32)
 
 
 class Launch:
     """A fold ready to run on any tensor with the dtype, shape and strides that it was made for: call it with one."""
 
-    __slots__ = ("nest", "result", "parts", "first", "second", "offset", "words", "tail", "grid", "block", "cut", "second_words", "shape")
+    __slots__ = ("kind", "nest", "first", "second", "offset", "words", "tail", "grid", "block", "cut", "second_words", "shape")
 
-    def __init__(self, kinds, parameters, parts, nest, dtype, result, driver, given=0.0, leaf=None, wide=None):
-        """kinds: the factories (rows, columns, leaves) of this fold; parameters: theirs, before those that the layout adds.
-
-        parts: dtypes of its states. given: of `finish`. leaf: in the place of LEAF. wide: how many numbers an output has, on an axis more.
-        """
-        self.nest, self.result, self.parts = nest, result, parts
+    def __init__(self, kind, nest, driver, given=0.0, leaf=None, wide=None):
+        """given: of `finish`. leaf: in the place of LEAF. wide: how many numbers an output has, on an axis more."""
+        self.kind, self.nest = kind, nest
         self.shape = nest.shape if wide is None else (*nest.shape, wide)
         leaf = LEAF if leaf is None else leaf
         outputs, total, wave = nest.outputs, nest.total, WAVE * driver.multiprocessors
         walk = "axes" if len(nest.folded) > 1 else "unit" if nest.folded and nest.folded[0][1] == 1 else "line"
+        kept = kept_words(nest.kept)
         if nest.layout == "rows":
             lanes = 1 if total <= 8 else 8 if total <= 64 else 32 if total < 1024 or outputs >= 4 * wave else BLOCK
-            busy = -(-outputs * lanes // BLOCK)
+            across, busy = 1, -(-outputs * lanes // BLOCK)
         else:
             width = nest.kept[0][0]
-            across, lanes = (128, 2) if width > 96 and outputs >= 128 * wave // 16 else (32, 8) if width > 12 else (4, 64)
+            across, lanes = _BLOCKS[0 if width > 96 and outputs >= 8 * wave else 1 if width > 12 else 2]
             if total <= 16:
-                across, lanes = 32, 1
+                across, lanes = _BLOCKS[3]
             busy = -(-width // across) * (outputs // width)
-        cut = 1
-        if busy < wave:
-            cut = min(-(-total * (1 if nest.layout == "rows" else across) // leaf), -(-wave // busy), total)
+            kept = (width, *kept[1:])
+        cut = max(1, min(-(-total * across // leaf), -(-wave // busy), total)) if busy < wave else 1
         size = -(-total // cut)
         self.cut = cut = -(-total // size)
-        deep = 16 if dtype.itemsize <= 4 and size >= 32 * lanes else 8
-        bound = _bound(dtype, parts)
-        signature = f"*{_code(dtype)} *{_code(result)} " + " ".join([f"*{_code(d)}" for d in three(parts)])
-        signature += " i8" * (4 + len(_KEPT) + len(_FOLDED) + 1) + " f8"
+        deep = 16 if kind.dtype.itemsize <= 4 and size >= 32 * lanes and lanes > 1 else 8
         if nest.layout == "rows":
             self.block = BLOCK if lanes == BLOCK else _power(max(32, outputs * cut * lanes), BLOCK)
-            self.first = Kernel(kinds[0], (*parameters, lanes, walk, deep), signature, bound)
+            self.first = kind.rows(lanes, walk, deep)
             self.grid = min(-(-outputs * cut // (self.block // lanes)), 2 * wave)
         else:
             self.block = across * lanes
-            self.first = Kernel(kinds[1], (*parameters, across, lanes, walk, deep), signature, bound)
+            self.first = kind.columns(across, lanes, walk, deep)
             self.grid = min(busy * cut, 4 * wave)
-        self.offset = nest.offset * dtype.itemsize
-        self.words = (outputs, cut, size, total, *kept_words(nest.kept), *_folded_words(nest.folded, lanes))
-        if nest.layout == "columns":
-            self.words = (*self.words[:4], nest.kept[0][0], *self.words[5:])
+        self.offset = nest.offset * kind.dtype.itemsize
+        self.words = (outputs, cut, size, total, *kept, *_folded_words(nest.folded, lanes))
         self.tail = nest.times, given
         self.second = None
         if cut > 1:
-            across = 4 if outputs < 16 else 32
-            signature = " ".join([f"*{_code(d)}" for d in three(parts)]) + f" *{_code(result)} *{_code(dtype)}" + " i8" * 11 + " f8"
-            self.second = Kernel(kinds[2], (*parameters, across, BLOCK // across), signature, bound)
+            across = _JOINED[outputs > 16]
+            self.second = kind.leaves(across)
             self.second_words = -(-outputs // across), (outputs, cut, *kept_words(nest.kept))
 
     def __call__(self, x):
-        driver, nest, result = x.driver, self.nest, self.result
+        driver, result = x.driver, self.kind.result
         out = driver.allocate(prod(self.shape) * result.itemsize)
         if self.second is None:
             self.first.launch(
                 driver, self.grid, self.block, x.address + self.offset, out.ptr, out.ptr, out.ptr, out.ptr, *self.words, *self.tail
             )
         else:
-            parts, count = self.parts, nest.outputs * self.cut
+            parts, count = self.kind.parts, self.nest.outputs * self.cut
             starts = [0]
             for d in parts:
                 starts.append(starts[-1] + (count * d.itemsize + 255 & ~255))

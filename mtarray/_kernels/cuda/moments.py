@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from . import folding
-from .folding import Functions, Launch, plainly
+from .folding import Functions, Kind, Launch, plainly
 
 FLOAT64, COMPLEX128 = np.dtype(np.float64), np.dtype(np.complex128)
 
@@ -103,16 +103,28 @@ def variance(x, *, axes, correction, leaf=None):
 
 @lru_cache(maxsize=4096)
 def _prepare(dtype, shape, strides, axes, correction, driver, leaf):
-    result = np.dtype(np.float32) if dtype in (np.float32, np.complex64) else FLOAT64
     kept = tuple([n for i, n in enumerate(shape) if i not in axes])
     if 0 in shape:
-        return lambda x: folding.filled(x, kept, result, np.nan)
+        return lambda x: folding.filled(x, kept, _result(dtype), np.nan)
     repeated = [i for i, s in enumerate(strides) if s == 0 and shape[i] != 1 and i not in axes]
     if repeated:
         return lambda x: folding.repeating(x, repeated, kept, lambda x: variance(x, axes=axes, correction=correction, leaf=leaf))
     nest = folding.plan(shape, strides, axes)
     if nest is None:
         return lambda x: variance(folding.at_end(x, axes), axes=tuple(range(len(kept), len(shape))), correction=correction, leaf=leaf)
-    read = folding.stored(dtype)
-    divisor = max(0.0, nest.total * nest.times - correction)
-    return Launch(_VARIANCE, (read, result), parts_of(read), nest, read, result, driver, divisor, leaf)
+    return Launch(_kind(folding.stored(dtype)), nest, driver, max(0.0, nest.total * nest.times - correction), leaf)
+
+
+def _kind(dtype):
+    result = _result(dtype)
+    return Kind(_VARIANCE, (dtype, result), parts_of(dtype), dtype, result)
+
+
+def _result(dtype):
+    return np.dtype(np.float32) if dtype in (np.float32, np.complex64) else FLOAT64
+
+
+def every():
+    """The kernels of the variance of every dtype."""
+    for name in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"):
+        yield from _kind(np.dtype(name)).every()

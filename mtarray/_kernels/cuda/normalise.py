@@ -13,7 +13,7 @@ import numpy as np
 from mtarray._kernels.source import Scalar
 
 from . import folding
-from .folding import BLOCK, Launch, contiguous
+from .folding import BLOCK, Kind, Launch, contiguous
 from .kernel import Kernel, code_of
 from .moments import functions as moments
 from .moments import parts_of
@@ -355,6 +355,62 @@ def sums_of_columns(target, dtype):
     return columns
 
 
+# ---------------------------------------------------------------------- kernels by what decides them
+
+
+def _kernel(factory, dtype, parameters, elements, rest, block=BLOCK):
+    """The kernel of a factory; it takes `elements` addresses of elements, then `rest`."""
+    return Kernel(factory, (dtype, *parameters), " ".join([f"*{code_of(dtype)}"] * elements + [rest]), block)
+
+
+def _short_kernel(dtype, lanes, each, options, block):
+    return _kernel(normalise_short, dtype, (lanes, each, *options), 6, "i8 i8 i8 i8 f8", block)
+
+
+def _back_kernel(dtype, lanes, each, options, block):
+    return _kernel(back_short, dtype, (lanes, each, *options), 4, "*f8 i8 i8 i8 i8 f8", block)
+
+
+def _scales_kernel(dtype, statistics):
+    code = code_of(dtype)
+    return Kernel(scales_of_items, (dtype, statistics), f"*f8 *{code} *{code} i8 f8", BLOCK)
+
+
+def _apply_kernel(dtype, *options):
+    return _kernel(apply_to_runs, dtype, options, 5, "*f8 i8 i8 i8 i8 i8")
+
+
+def _runs_kernel(dtype, *options):
+    return _kernel(sums_of_runs, dtype, options, 3, "*f8 *f8 i8 i8 i8 i8")
+
+
+def _items_kernel(dtype, *options):
+    return Kernel(sums_of_items, (dtype, *options), f"*f8 *{code_of(dtype)} *f8 i8 i8 i8 i8 i8 i8", 32)
+
+
+def _columns_kernel(dtype):
+    return _kernel(sums_of_columns, dtype, (), 2, "*f8 *f8 i8 i8 i8 i8")
+
+
+def every():
+    """The kernels of layer, group and batch normalisation with scales and shifts, and of root mean squares with scales."""
+    for name in ("f4", "f8"):
+        d = np.dtype(name)
+        for lanes, each in [(32, 1), (32, 2), (32, 4), (32, 8), (32, 16), (32, 32), (BLOCK, 8), (BLOCK, 16), (BLOCK, 32)]:
+            for centred, vector, shifts in ((True, True, True), (False, True, False), (True, False, True)):
+                yield _short_kernel(d, lanes, each, (centred, vector, True, shifts, False), BLOCK)
+                if each < 32:
+                    yield _back_kernel(d, lanes, each, (centred, vector, True), BLOCK)
+        for centred in (True, False):
+            yield from _kind(d, centred).every()
+        yield _columns_kernel(d)
+        yield from [_scales_kernel(d, statistics) for statistics in (True, False)]
+        for together, vector in ((True, True), (True, False), (False, False)):
+            yield from [_apply_kernel(d, together, vector, back, True, not back) for back in (False, True)]
+            yield from [_runs_kernel(d, lanes, together, vector) for lanes in (1, 32, BLOCK)]
+            yield _items_kernel(d, together, not vector)
+
+
 # ---------------------------------------------------------------------- the functions
 
 
@@ -376,8 +432,7 @@ def _known_of(form, at, x, eps, centred, means=None, variances=None):
         shape = (at.count, at.each, at.length)
     launch = _ready(x.dtype, shape, axes, centred, x.driver)
     known = launch(x.reshaped(shape))
-    code, statistics = code_of(x.dtype), means is not None
-    kernel = Kernel(scales_of_items, (x.dtype, statistics), f"*f8 *{code} *{code} i8 f8", BLOCK)
+    kernel = _scales_kernel(x.dtype, means is not None)
     given = [known.buffer.ptr if a is None else a.address for a in (means, variances)]
     kernel.launch(x.driver, -(-at.count // 128), 128, known.address, *given, at.count, eps)
     return known
@@ -388,20 +443,18 @@ def _ready(dtype, shape, axes, centred, driver):
     from mtarray import _strides
 
     nest = folding.plan(shape, _strides.contiguous(shape), axes)
-    return Launch(_STATISTICS, (dtype, centred), parts_of(dtype), nest, dtype, FLOAT64, driver, float(nest.total), wide=_KNOWN)
+    return Launch(_kind(dtype, centred), nest, driver, float(nest.total), wide=_KNOWN)
+
+
+def _kind(dtype, centred):
+    return Kind(_STATISTICS, (dtype, centred), parts_of(dtype), dtype, FLOAT64)
 
 
 def _apply(at, x, known, weight, bias, out, g=None):
-    code, back = code_of(x.dtype), g is not None
     across = min(BLOCK, max(1, 1 << (-(-at.length // PIECE) - 1).bit_length()))
     down = max(1, min(BLOCK // across, at.runs))
     pieces = -(-at.length // (across * PIECE))
-    kernel = Kernel(
-        apply_to_runs,
-        (x.dtype, at.together, at.vector, back, weight is not None, bias is not None),
-        " ".join([f"*{code}"] * 5) + " *f8 i8 i8 i8 i8 i8",
-        BLOCK,
-    )
+    kernel = _apply_kernel(x.dtype, at.together, at.vector, g is not None, weight is not None, bias is not None)
     given = [out.address if a is None else a.address for a in (weight, bias)]
     kernel.launch(
         x.driver, -(-at.runs // down) * pieces, (across, down), (x if g is None else g).address, x.address, *given, out.address,
@@ -425,13 +478,8 @@ def normalised(*arrays, form, eps, centred, statistics, block=BLOCK, held=HELD):
         _apply(at, x, known, weight, bias, out)
     else:
         lanes, each, threads, grid = fits
-        code = code_of(x.dtype)
-        kernel = Kernel(
-            normalise_short,
-            (x.dtype, lanes, each, centred, at.vector, weight is not None, bias is not None, statistics),
-            " ".join([f"*{code}"] * 6) + " i8 i8 i8 i8 f8",
-            block,
-        )
+        options = centred, at.vector, weight is not None, bias is not None, statistics
+        kernel = _short_kernel(x.dtype, lanes, each, options, block)
         given = [out.address if a is None else a.address for a in (weight, bias, out, means, variances)]
         kernel.launch(x.driver, grid, threads, x.address, *given, at.count, at.size, at.length, at.channels, eps)
     return (out, means, variances) if statistics else out
@@ -440,7 +488,7 @@ def normalised(*arrays, form, eps, centred, statistics, block=BLOCK, held=HELD):
 def back(form, g, x, weight, eps, centred, by_scales, block=BLOCK, held=HELD, strip=STRIP):
     """Cotangents of x, and with `by_scales` of the scales and of the shifts (otherwise None), from that of the result of `normalised`."""
     g, x, weight = contiguous(g), contiguous(x), None if weight is None else contiguous(weight)
-    at, driver, code = _Form(form, x.shape), x.driver, code_of(x.dtype)
+    at, driver = _Form(form, x.shape), x.driver
     by_scales = by_scales and weight is not None
     out = like(x)
     scales = out if weight is None else weight
@@ -450,12 +498,7 @@ def back(form, g, x, weight, eps, centred, by_scales, block=BLOCK, held=HELD, st
     else:
         known = like(x, (at.count, _KNOWN), FLOAT64)
         lanes, each, threads, grid = fits
-        kernel = Kernel(
-            back_short,
-            (x.dtype, lanes, each, centred, at.vector, weight is not None),
-            " ".join([f"*{code}"] * 4) + " *f8 i8 i8 i8 i8 f8",
-            block,
-        )
+        kernel = _back_kernel(x.dtype, lanes, each, (centred, at.vector, weight is not None), block)
         words = at.count, at.size, at.length, at.channels, eps
         kernel.launch(driver, grid, threads, g.address, x.address, scales.address, out.address, known.address, *words)
     sums = None
@@ -463,16 +506,14 @@ def back(form, g, x, weight, eps, centred, by_scales, block=BLOCK, held=HELD, st
         weighted = at.vector and weight is not None
         lanes = 1 if at.length <= 4 else 32 if at.length <= 1024 else BLOCK
         sums = like(x, (2, at.batch, at.channels), FLOAT64)
-        kernel = Kernel(sums_of_runs, (x.dtype, lanes, at.together, weighted), " ".join([f"*{code}"] * 3) + " *f8 *f8 i8 i8 i8 i8", BLOCK)
+        kernel = _runs_kernel(x.dtype, lanes, at.together, weighted)
         threads = BLOCK if lanes == BLOCK else min(BLOCK, 32 << max(0, -(-at.runs * lanes // 32) - 1).bit_length())
         kernel.launch(
             driver, -(-at.runs * lanes // threads), threads, g.address, x.address, scales.address, known.address, sums.address,
             at.runs, at.length, at.channels, at.each,
         )  # fmt: skip
     if fits is None:
-        kernel = Kernel(
-            sums_of_items, (x.dtype, at.together, weight is not None and not at.vector), f"*f8 *{code} *f8 i8 i8 i8 i8 i8 i8", 32
-        )
+        kernel = _items_kernel(x.dtype, at.together, weight is not None and not at.vector)
         words = at.count, at.runs, at.channels, at.each, at.size, int(centred)
         kernel.launch(driver, at.count, 32, sums.address, scales.address, known.address, *words)
         _apply(at, x, known, weight, None, out, g)
@@ -481,7 +522,7 @@ def back(form, g, x, weight, eps, centred, by_scales, block=BLOCK, held=HELD, st
     if at.vector:
         strips = -(-at.count // strip)
         sums = like(x, (2, strips, at.size), FLOAT64)
-        kernel = Kernel(sums_of_columns, (x.dtype,), f"*{code} *{code} *f8 *f8 i8 i8 i8 i8", BLOCK)
+        kernel = _columns_kernel(x.dtype)
         threads = min(128, 1 << max(5, (at.size - 1).bit_length()))
         grid = -(-at.size // threads) * strips
         kernel.launch(driver, grid, threads, g.address, x.address, known.address, sums.address, at.count, at.size, strip, strips)

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from . import folding
-from .folding import Functions, Launch, plainly
+from .folding import Functions, Kind, Launch, plainly
 
 
 def functions(target, kind, x, strip, total, result, deep=8):
@@ -127,7 +127,7 @@ def reduce_leaves(target, kind, x, strip, total, result, across, lanes):
     return folding.leaves(target, functions(target, kind, x, strip, total, result), across, lanes)
 
 
-_KINDS = reduce_rows, reduce_columns, reduce_leaves
+_FACTORIES = reduce_rows, reduce_columns, reduce_leaves
 
 
 def fold(scalar, x, axes, accumulate, result, identity, leaf=None):
@@ -165,6 +165,23 @@ def _prepare(scalar, dtype, shape, strides, axes, accumulate, result, identity, 
     if nest is None:
         last = tuple(range(len(kept), len(shape)))
         return lambda x: fold(scalar, folding.at_end(x, axes), last, accumulate, result, identity, leaf)
-    kind = types.kind or combine.origin
-    parts = (folding.stored(types.total),)
-    return Launch(_KINDS, (kind, dtype, types.strip, types.total, result), parts, nest, dtype, result, driver, leaf=leaf)
+    return Launch(_kind(types.kind or combine.origin, types), nest, driver, leaf=leaf)
+
+
+def _kind(combine, types):
+    """The fold of these `choose_types`."""
+    return Kind(_FACTORIES, (combine, types.x, types.strip, types.total, types.out), (folding.stored(types.total),), types.x, types.out)
+
+
+def every():
+    """The kernels of sums, products, extrema, any and all of every dtype over contiguous tensors; all those of float32 sums."""
+    from mtarray._kernels.cpu.templates import choose_types
+
+    for name in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"):
+        x, truth = np.dtype(name), np.dtype(bool)
+        wide = np.dtype({"b": "i8", "i": "i8", "u": "u8"}.get(x.kind, name))
+        asked = [("add", wide, wide), ("mul", wide, wide), ("and", x, truth), ("or", x, truth)]
+        asked += [] if x.kind == "c" else [("max", x, x), ("min", x, x)]
+        for kind, accumulate, result in asked:
+            types = choose_types(kind, x, accumulate, result)
+            yield from _kind(types.kind, types).every(full=kind == "add" and name == "f4")

@@ -8,6 +8,8 @@ combination stands in the order of the line, so that a device gives the same bit
 from functools import lru_cache
 from math import prod
 
+import numpy as np
+
 from . import folding
 from .folding import WAVE, kept_words, placing, shuffles, stored
 from .kernel import Kernel, code_of
@@ -15,6 +17,7 @@ from .reduce import combining
 from .tensor import Tensor, like
 
 THREADS, ITEMS = 256, 8  # of a block along a line, and neighbouring elements of a thread
+ALONE = 128  # threads of a block, where each goes along a line
 SHORT = 32  # elements of lines that one thread takes alone
 
 
@@ -212,7 +215,7 @@ def _plan(kind, total, dtype, shape, strides, result, places, axis, driver, thre
     lines = prod([d[0] for d in kept])
     wave, tile = WAVE * driver.multiprocessors, threads * items
     alone = n <= SHORT or (kept and kept[0][0] >= 32 and abs(kept[0][1]) < abs(s))
-    block = 128 if alone else threads
+    block = ALONE if alone else threads
     if alone:
         busy, least, unit = -(-lines // block), leaf or 64, 8
     else:
@@ -221,14 +224,31 @@ def _plan(kind, total, dtype, shape, strides, result, places, axis, driver, thre
     size = -(-n // cut)
     size = -(-size // unit) * unit
     cut = -(-n // size)
-    code, sums = code_of(stored(dtype)), code_of(stored(total))
     words = (size, n, s, os, *kept_words(kept))
 
-    def kernel(result, writes):
-        signature = f"*{code} *{code_of(stored(result))} *{sums}" + " i8" * 14
-        if alone:
-            return Kernel(scan_columns, (kind, dtype, total, result, writes), signature, block)
-        return Kernel(scan_rows, (kind, dtype, total, result, threads, items, writes), signature, block)
-
+    chunks = None if alone else (threads, items)
+    first = _kernel(kind, dtype, total, total, False, chunks) if cut > 1 else None
     grids = [-(-lines * c // block) if alone else lines * c for c in (cut - 1, cut)]
-    return kernel(total, False) if cut > 1 else None, kernel(result, True), cut, lines, grids, block, words
+    return first, _kernel(kind, dtype, total, result, True, chunks), cut, lines, grids, block, words
+
+
+def _kernel(kind, dtype, total, result, writes, chunks):
+    """The kernel of rows by (threads, items), or of columns (None)."""
+    signature = " ".join([f"*{code_of(stored(d))}" for d in (dtype, result, total)]) + " i8" * 14
+    if chunks is None:
+        return Kernel(scan_columns, (kind, dtype, total, result, writes), signature, ALONE)
+    return Kernel(scan_rows, (kind, dtype, total, result, *chunks, writes), signature, chunks[0])
+
+
+def every():
+    """The kernels of running sums and products of every dtype."""
+    from mtarray._kernels.cpu.templates import choose_types
+
+    for name in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"):
+        x = np.dtype(name)
+        wide = np.dtype({"b": "i8", "i": "i8", "u": "u8"}.get(x.kind, name))
+        for kind in ("add", "mul"):
+            total = choose_types(kind, x, wide, wide).total
+            for chunks in (None, (THREADS, ITEMS)):
+                yield _kernel(kind, x, total, total, False, chunks)
+                yield _kernel(kind, x, total, wide, True, chunks)

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from . import folding
-from .folding import Functions, Launch, plainly
+from .folding import Functions, Kind, Launch, plainly
 from .kernel import Kernel
 from .tensor import like
 
@@ -93,8 +93,11 @@ def _prepare_extreme(dtype, shape, strides, axis, largest, driver, leaf):
     nest = folding.plan(shape, strides, axes, ordered=True)
     if nest is None:
         return lambda x: arg_extreme(folding.contiguous(x), axis=axis, largest=largest, leaf=leaf)
-    read = folding.stored(dtype)
-    return Launch(_EXTREME, (read, largest), (read, INT64), nest, read, INT64, driver, leaf=leaf)
+    return Launch(_extreme(folding.stored(dtype), largest), nest, driver, leaf=leaf)
+
+
+def _extreme(dtype, largest):
+    return Kind(_EXTREME, (dtype, largest), (dtype, INT64), dtype, INT64)
 
 
 def _first_of_repeated(x, repeated, largest, leaf):
@@ -121,3 +124,11 @@ def spread(target):
             at[0] += outer * inner * (n - 1)
 
     return spread
+
+
+def every():
+    """The kernels of arg_extreme for every dtype."""
+    yield Kernel(spread, (), "*i8 i8 i8", 32)
+    for name in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"):
+        for largest in (True, False):
+            yield from _extreme(np.dtype(name), largest).every()

@@ -292,18 +292,37 @@ def _run(name, x, n, out, y=None, classes=None, c=None, held=HELD, block=BLOCK):
     if count == 0:
         return out
     index = _INT64 if classes is None else classes.dtype
-    code = code_of(x.dtype)
-    signature = f"*{code} *{code} *{code_of(index)} *{code} *{code} i8 i8"
     given = [out.buffer.ptr if a is None else a.address for a in (y, classes, c)]
     if n <= 32 * held or n <= block * held:
         lanes = 32 if n <= 32 * held else block
         each = 1 << (-(-n // lanes) - 1).bit_length()
         threads = block if lanes == block else min(block, 32 << max(0, count - 1).bit_length())
-        kernel, grid = Kernel(short_rows, (name, x.dtype, index, lanes, each), signature, block), -(-count * lanes // threads)
+        grid = -(-count * lanes // threads)
     else:
-        kernel, grid, threads = Kernel(long_rows, (name, x.dtype, index, block), signature, block), count, block
+        lanes, each, threads, grid = block, 0, block, count
+    kernel = _kernel(name, x.dtype, index, lanes, each, block)
     kernel.launch(x.driver, grid, threads, x.address, *given, out.address, count, n)
     return out
+
+
+def _kernel(name, dtype, index, lanes, each, block):
+    """The kernel of rows that threads hold, `each` elements apiece, or (0) of long ones."""
+    code = code_of(dtype)
+    signature = f"*{code} *{code} *{code_of(index)} *{code} *{code} i8 i8"
+    if each:
+        return Kernel(short_rows, (name, dtype, index, lanes, each), signature, block)
+    return Kernel(long_rows, (name, dtype, index, lanes), signature, block)
+
+
+def every():
+    """The kernels of rows of every length, of float32 and float64; classes are int64."""
+    for name in (*_SHIFTED, "softmax_back", "log_softmax_back"):
+        for d in ("f4", "f8"):
+            dtype = np.dtype(d)
+            for each in (1, 2, 4, 8, 16, 32):
+                yield _kernel(name, dtype, _INT64, 32, each, BLOCK)
+            for each in (8, 16, 32, 0):
+                yield _kernel(name, dtype, _INT64, BLOCK, each, BLOCK)
 
 
 def _rows(name, n, x, y=None, **chunks):
