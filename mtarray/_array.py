@@ -200,7 +200,9 @@ class Array(NumPyMethods):
         if key.__class__ is slice and shape:
             n, stride, skip = _strides.slice_axis(shape[0], self._strides[0], key)
             return _window(self, (n, *shape[1:]), (stride, *self._strides[1:]), self._offset + skip)
-        part = parse(key, shape, self._strides, self._offset, _as_index)
+        part = parse(
+            key, shape, self._strides, self._offset, _as_index if self._storage.buffer.__class__ is _ndarray else _as_index_elsewhere
+        )
         if isinstance(part, Basic):
             if not part.shape and not _names_view(key):
                 return _element(_window(self, *part))  # one element is a value, as in NumPy; x[i, ...] is a view
@@ -210,7 +212,8 @@ class Array(NumPyMethods):
     def __setitem__(self, key: Any, item: Any, /) -> None:
         if is_strict():
             check_strict(key, self._shape, _is_array, setting=True)
-        part = parse(key, self._shape, self._strides, self._offset, _as_index)
+        as_index = _as_index if self._storage.buffer.__class__ is _ndarray else _as_index_elsewhere
+        part = parse(key, self._shape, self._strides, self._offset, as_index)
         target = _window(self, part.shape, part.strides, part.offset)
         if not part.shape and getattr(item, "shape", None) and part.__class__ is Basic and not _names_view(key):
             raise ValueError(f"assignment: an array of shape {item.shape} cannot be written into one element; use x[i, ...] or item[0]")
@@ -817,6 +820,15 @@ def _as_index(item: Any) -> Any:
     if out.dtype.kind not in "iub":
         raise IndexError(f"an index array must be of integers or booleans, not {out.dtype}")
     return out
+
+
+def _as_index_elsewhere(item: Any) -> Any:
+    """`_as_index` of an array on another device than the CPU: its index arrays must be there too, lists go there."""
+    if item.__class__ is Array and item._storage.buffer.__class__ is _ndarray:
+        raise ValueError(
+            f"an index array of shape {item._shape} is on device 'cpu', the array that it indexes on a CUDA device; move one of them with to_device"
+        )
+    return _as_index(item)
 
 
 def _is_array(item: Any) -> bool:

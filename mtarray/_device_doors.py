@@ -6,6 +6,8 @@ as arguments of the kernel.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import Any
 
 import numpy as np
@@ -230,11 +232,16 @@ def accumulate(x: Array, target: Tensor, item: Array, key: tuple[Any, ...] | Non
 # ---------------------------------------------------------------------- engine ops, creation
 
 
+@functools.cache
+def _parameters(implementation: Any) -> tuple[str, ...]:
+    return tuple(inspect.signature(implementation).parameters)
+
+
 def engine(op: Any, arrays: tuple[Array, ...], static: dict[str, Any]) -> Any:
     """The results, as Tensors, of an engine op of arrays on one device."""
     if op.name == "relocated":  # between devices
         return op.implementation(*[value(x) for x in arrays], **static)
-    together(op.name, op.parameters, arrays)
+    together(op.name, _parameters(op.implementation), arrays)
     return cuda.engine(op.name)(*[value(x) for x in arrays], **static)
 
 
