@@ -409,7 +409,8 @@ else:
             return _importlib.import_module(f"mtarray.{name}")
         if name in ("grad", "value_and_grad"):
             return getattr(_importlib.import_module("mtarray.autodiff"), name)
-        raise AttributeError(f"module 'mtarray' has no attribute {name!r}")
+        hint = _importlib.import_module("mtarray._hints").function(name, _sys.modules[__name__])
+        raise AttributeError(f"module 'mtarray' has no attribute {name!r}{hint}")
 
 
 __version__ = "0.1.0"

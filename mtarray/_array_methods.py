@@ -27,6 +27,15 @@ class NumPyMethods:
 
     __slots__ = ()
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # a property that raised: its own error, again
+            from ._hints import method
+
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{method(name, xp)}", name=name, obj=self)
+
     def copy(self: Array, order: str = "C") -> Array:
         """A copy with memory of its own, the elements in C or Fortran ("F") order; "A": in Fortran order if they are now; "K": as now."""
         if order == "C" or len(self._shape) < 2:

@@ -15,8 +15,8 @@ _settings = config._values
 
 # Multiply-adds (of integers, of stacks) below which NumPy is done before a kernel of ours has started.
 SMALL = 1 << 15
-# Multiply-adds of float matrices below which BLAS is always the faster one (`gemm.beats_blas` judges the others).
-BLAS = 500_000
+# Multiply-adds of float matrices up to which BLAS is always the faster one and uses one thread (`_kernels` judges the others).
+BLAS = 1 << 18
 _LIMITS = {d: BLAS if d in FLOATING else SMALL for d in NUMERIC}
 
 

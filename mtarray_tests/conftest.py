@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 # The first example of a test may compile kernels, so no deadline can hold.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("fixed", max_examples=60, derandomize=True, database=None, **_COMMON)
-settings.register_profile("rotating", max_examples=60, **_COMMON)
+settings.register_profile("rotating", max_examples=40, **_COMMON)
 settings.register_profile("full", max_examples=2000, **_COMMON)
 settings.load_profile("rotating" if "MTARRAY_SEED" in os.environ else "fixed")
 

@@ -1,8 +1,8 @@
 """The large suites, whole: ``python -m mtarray_tests.full [--only NAME ...] [--array-api-tests PATH]``.
 
 Runs, one after the other: the tests with every example and the slow ones; the public conformance suite at 20 and 500 examples;
-10,000 random programs and their derivatives; the table of accuracy; the benchmarks. Output goes to the terminal as it comes, and the
-last lines are one figure per suite.
+10,000 random programs and their derivatives; the table of accuracy; the kernels for CUDA, compiled; the benchmarks. Output goes to the
+terminal as it comes, and the last lines are one figure per suite.
 
 The public suite `data-apis/array-api-tests` is not fetched: clone it (with its submodule), install its requirements, and name
 its folder by `--array-api-tests` or the environment variable ARRAY_API_TESTS.
@@ -89,12 +89,19 @@ def benchmarks(options: argparse.Namespace) -> Outcome:
     return Outcome(code == 0, f"geometric mean {mean}; {below}")
 
 
+def cuda(options: argparse.Namespace) -> Outcome:
+    """All kernels of the CUDA engine, compiled to cubins; spills are refused where none may be."""
+    code, lines = stream([sys.executable, "-m", "mtarray_tests.cuda_compile", "--quiet"])
+    return Outcome(code == 0, lines[-1] if lines else "printed nothing")
+
+
 SUITES: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "own": own,
     "conformance-20": lambda options: conformance(options, 20),
     "conformance-500": lambda options: conformance(options, 500),
     "programs": programs,
     "accuracy": accuracy,
+    "cuda": cuda,
     "benchmarks": benchmarks,
 }
 

@@ -128,6 +128,14 @@ def test_what_is_missing_is_named(monkeypatch):
         compiler.ptx(Kernel(scaled, (F4, 3), "*f4 *f4 i8"), (9, 0))
 
 
+def test_numpy_that_has_no_row_stack(monkeypatch):
+    """As from 2.5 on: numba-cuda names it while it compiles, and it is gone again afterwards."""
+    monkeypatch.delattr(np, "row_stack", raising=False)
+    with compiler._without_device((9, 0)):
+        assert getattr(np, "row_stack", None) is np.vstack
+    assert not hasattr(np, "row_stack")
+
+
 def test_products_and_sums_stay_apart():
     """No contraction: a device gives the bits of the CPU."""
     text = compiler.ptx(next(iter(elementwise.kernels_of(Scalar(lambda x, y: x * y + x), (F4, F4), (F4,)))), (9, 0))

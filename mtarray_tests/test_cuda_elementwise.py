@@ -148,6 +148,14 @@ def test_more_elements_than_32_bits_count():
             assert (i * m >> 32) + i >> shift == i // n
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_kernels_that_count_in_64_bits(layout, monkeypatch):
+    monkeypatch.setattr(texts.Walk, "is_wide", True)
+    dtype = np.dtype(np.int16)
+    x, y = [np.array(a) if not np.shape(a) else a for a in LAYOUTS[layout](sample(dtype, (5, 7)), sample(dtype, (5, 7), 1))]
+    np.testing.assert_array_equal(applied(TOTAL, [x, y], (dtype, dtype), (dtype,))[0], x + y, strict=True)
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_into(dtype):
     base = sample(dtype, (6, 10))

@@ -316,6 +316,7 @@ ALWAYS = {
     "an axis, before": ([MATRIX, "s[1, t % 8 - 1] = 1"], IndexError, "write of s[1, -1], whose axis 1"),
     "axes": ([MATRIX, "s[t] = 1"], IndexError, "write of s with one index, of which it takes 2"),
     "local": (["s = cuda.local.array(4, T)", "s[t % 5] = 1"], IndexError, "thread (4, 0, 0) of block (0, 0, 0): write of s[4]"),
+    "complex to real": (["out[t] = complex(0, t)"], TypeError, "write of a complex number to out, which has elements of int64"),
     "atomic": (["cuda.atomic.add(out, t + 1, 1)"], IndexError, "atomic change of out[64]"),
     "part of a block": (
         ["if t < 40:", "    cuda.syncthreads()"],

@@ -66,6 +66,9 @@ SCANS = {name: running(name) for name in COMBINES}
 STEPS = {name: xp.elementwise(dtypes=REAL)(f) for name, (f, _) in COMBINES.items()}
 
 
+DAILY = ("multiply", "by_branch", "log_sum")  # as kernels, of which each derivative has more; uncompiled all of them run
+
+
 @pytest.fixture(params=["auto", "python"])
 def mode(request):
     with xp.config(kernels=request.param):
@@ -90,9 +93,15 @@ def close(a: Any, b: Any, tolerance: float = 1e-12) -> None:
     assert np.all(np.abs(a - b) <= tolerance * (1 + np.abs(b))), f"{a}\n{b}"
 
 
+def daily(name, mode, full):
+    if mode == "auto" and name not in DAILY and not full:
+        pytest.skip("slow: run by python -m mtarray_tests.full")
+
+
 @pytest.mark.parametrize("name", COMBINES)
-def test_reductions(name, mode):
+def test_reductions(name, mode, full):
     """Both modes, orders 1 and 2, equal the derivatives of the same fold written out."""
+    daily(name, mode, full)
     x, w = sample(6, 3), sample(3)
     fold = FOLDS[name]
 
@@ -110,7 +119,8 @@ def test_reductions(name, mode):
 
 @pytest.mark.parametrize("name", COMBINES)
 @pytest.mark.parametrize("axis", [0, 1])
-def test_scans(name, axis, mode):
+def test_scans(name, axis, mode, full):
+    daily(name, mode, full)
     x, w = sample(5, 4), sample(5, 4)
     scan = SCANS[name]
 

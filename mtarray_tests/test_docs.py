@@ -40,7 +40,10 @@ def test_examples_of_pages(page: Path) -> None:
     test = doctest.DocTestParser().get_doctest(source, {"__name__": "docs"}, page.name, str(page), 0)
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
-    runner.run(test, out=report.append)
+    try:
+        runner.run(test, out=report.append)
+    finally:
+        mtarray.config.cuda = "auto"  # a page that failed half way has not set it back
     assert runner.failures == 0, "".join(report)
 
 

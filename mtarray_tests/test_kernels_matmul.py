@@ -223,6 +223,24 @@ def test_blas_threads_overlap_and_restore():
     assert functions[1]() == before
 
 
+def test_blas_multiplies_small_matrices_on_one_thread(monkeypatch):
+    functions = blas._thread_functions()
+    if functions is None:
+        pytest.skip("NumPy's BLAS has no switch for its threads")
+    seen, real, before = [], np.matmul, functions[1]()
+
+    def spy(*operands, **named):
+        seen.append(functions[1]())
+        return real(*operands, **named)
+
+    monkeypatch.setattr(np, "matmul", spy)
+    for m, threads in ((8, before), (400, 1), (4000, before)):
+        a, b = np.ones((m, 64)), np.ones((64, 16))
+        assert (blas.product(a, b, np.empty((m, 16))) == 64).all()
+        assert seen.pop() == threads
+    assert functions[1]() == before
+
+
 def test_products_without_a_blas(monkeypatch):
     monkeypatch.setattr(blas, "has_gemm", lambda dtype: False)
     rng = np.random.default_rng(4)

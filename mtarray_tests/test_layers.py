@@ -23,7 +23,7 @@ PACKAGE = Path(mtarray.__file__).parent
 FLOORS: dict[str, tuple[str, ...]] = {
     "windows": ("_strides",),
     "kernels": ("_kernels",),
-    "pure": ("_dtypes", "_indexing", "_devices", "_config"),
+    "pure": ("_dtypes", "_indexing", "_devices", "_config", "_hints"),
     "storage": ("_storage",),
     "arrays": ("_array_methods", "_array", "_flat"),
     "dispatch": ("_operands", "_device_doors", "_dispatch", "_into", "_fold", "_products", "_selection"),
@@ -151,11 +151,17 @@ def _loads(module: str) -> set[str]:
     seen: set[str] = set()
     todo = [module]
     while todo:
-        for name in {t for part in _packages(todo.pop()) for i in _imports(part) if not i.lazy for t in (i.target,)} - seen:
+        for name in _asked(todo.pop()) - seen:
             seen.add(name)
             if name.removeprefix("mtarray.") in MODULES:
                 todo.append(name.removeprefix("mtarray."))
     return seen
+
+
+@functools.cache
+def _asked(module: str) -> frozenset[str]:
+    """What is imported at once by a module and by the packages around it."""
+    return frozenset(i.target for part in _packages(module) for i in _imports(part) if not i.lazy)
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.split(".")[0] not in ("_kernels", "examples")])

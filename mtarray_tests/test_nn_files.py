@@ -97,8 +97,11 @@ def test_files_refuse(tmp_path: Path) -> None:
         nn.load(path)
     kept = path.read_bytes()
     for state in (nn.Linear(2, 1), {"b": xp.ones(1)}):
-        with pytest.raises(TypeError, match="the file comes first"):
-            nn.save(state, tmp_path / "swapped")  # type: ignore[arg-type]  # PyTorch's order
+        nn.save(state, tmp_path / "swapped")  # PyTorch's order
+        assert set(nn.load(tmp_path / "swapped")) == {"weight", "bias"} if isinstance(state, nn.Module) else {"b"}
+        (tmp_path / "swapped").unlink()
+        with pytest.raises(TypeError, match=f"not dict and {type(state).__name__}"):
+            nn.save(state, {})  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="'b' is no array but 1"):
         nn.save(path, {"b": 1})
     with pytest.raises(TypeError, match="complex128"):

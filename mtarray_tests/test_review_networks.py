@@ -203,3 +203,20 @@ def test_frozen_parameters_stay_in_the_functional_style_too():
     w = xp.asarray([1.0])  # an array that is no parameter of a module is learnt as it is
     nn.optim.SGD([w], lr=0.5).step(grads=[xp.asarray([1.0])])
     assert w.tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda **more: nn.Embedding(3, 2, **more), "max_norm"),
+        (lambda **more: nn.LSTM(3, 2, **more), "proj_size"),
+        (lambda **more: data.DataLoader(xp.ones(4), **more), "sampler"),
+    ],
+    ids=["Embedding", "LSTM", "DataLoader"],
+)
+def test_arguments_of_pytorch_that_are_not_built(make, name):
+    make(**{name: None})
+    with pytest.raises(NotImplementedError, match=f"{name}=2 is not built; "):
+        make(**{name: 2})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        make(colour=1)

@@ -16,6 +16,7 @@ import mtarray as xp
 from mtarray._ops import REGISTRY, Elementwise
 
 from . import special_accuracy as accuracy
+from .daily import daily
 
 special = xp.special
 OPS = {name: getattr(special, name).op for name in special.__all__ if isinstance(getattr(getattr(special, name), "op", None), Elementwise)}
@@ -104,7 +105,8 @@ def test_dtypes(name: str) -> None:
         function(*[xp.asarray([1j])] * op.nin)
 
 
-@pytest.mark.parametrize("name", OPS)
+# The loops are shared: one op for each number of operands stands for all.
+@pytest.mark.parametrize("name", daily(OPS, lambda n: n in ("erf", "digamma", "xlogy", "polygamma", "betainc")))
 def test_layouts(name: str) -> None:
     """0-d, empty, broadcast, transposed, strided and reversed operands give the same elements."""
     op, function = OPS[name], getattr(special, name)

@@ -15,6 +15,7 @@ import numpy as np
 import mtarray as xp
 from mtarray import Array
 
+from .._hints import unbuilt
 from .datasets import ArrayDataset, is_columns, rebuild
 
 
@@ -61,6 +62,19 @@ def _collate(samples: list[Any], path: str) -> Any:
     raise TypeError(f"collate: no batch can be made of samples{path} of type {type(first).__name__}; give DataLoader a collate_fn")
 
 
+_NO_LOADER = {
+    "sampler": "order the data set itself (`ArrayDataset` takes rows of arrays), or shuffle by `seed`",
+    "batch_sampler": "order the data set itself, or shuffle by `seed`",
+    "generator": "the order follows from `seed`",
+    "worker_init_fn": "workers are threads of this process",
+    "multiprocessing_context": "workers are threads of this process",
+    "timeout": "workers are threads of this process",
+    "persistent_workers": "workers are threads, which cost nothing to start",
+    "pin_memory": "leave it out",
+    "pin_memory_device": "leave it out",
+}
+
+
 class DataLoader:
     """Goes through a data set in batches, once for each `for` loop.
 
@@ -100,7 +114,9 @@ class DataLoader:
         num_workers: int = 0,
         prefetch_factor: int = 2,
         collate_fn: Callable[[list[Any]], Any] | None = None,
+        **others: Any,
     ) -> None:
+        unbuilt("DataLoader", others, _NO_LOADER)
         if is_columns(dataset) and collate_fn is None:
             dataset = ArrayDataset(dataset)
         if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):

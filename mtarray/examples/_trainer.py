@@ -78,6 +78,12 @@ class Run:
         if not self.quiet:
             click.echo(text)
 
+    def make_folder(self, file: Path) -> None:
+        """Make the folder of a file that is to be written, and say so."""
+        if not file.parent.is_dir():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self.say(f"folder made: {file.parent}")
+
     def column(self, measure: str) -> list[float]:
         """What every epoch measured under this name."""
         return [row[measure] for row in self.history]
@@ -223,7 +229,7 @@ class Run:
         figure: Any = Figure(figsize=size, layout="constrained")
         draw(figure)
         with refusing(OSError, ValueError):
-            self.plot.parent.mkdir(parents=True, exist_ok=True)
+            self.make_folder(self.plot)
             figure.savefig(self.plot, dpi=110)
         self.say(f"picture: {self.plot}")
 
@@ -337,7 +343,7 @@ def _check(run: Run) -> None:
         run.checkpoint = run.resume
     if run.checkpoint is not None:
         with refusing(OSError):
-            run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            run.make_folder(run.checkpoint)
 
 
 def _settle(context: click.Context, name: str, given: dict[str, Any], free: frozenset[str]) -> None:

@@ -50,9 +50,7 @@ def product(x1: Any, x2: Any) -> Any:
     rows = 1 if x1.ndim == 1 else x1.shape[-2]
     columns = 1 if x2.ndim == 1 else x2.shape[-1]
     work = max(x1.size * columns, x2.size * rows)
-    blas = matrices and x1.dtype.kind in "fc" and _dense(x1) and _dense(x2)
-    if blas and x1.dtype.kind == "f":
-        blas = work < BLAS or min(rows, columns) == 1
+    blas = matrices and x1.dtype.kind in "fc" and (work < BLAS or min(rows, columns) == 1) and _dense(x1) and _dense(x2)
     if mode != "numba" and (mode == "python" or work < SMALL or blas):
         from .._kernels.cpu import pool
 

@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -42,8 +42,14 @@ def _safetensors(module: str) -> Any:
 # ---------------------------------------------------------------------- weights
 
 
-def save(file: File, state: Module | Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
+@overload
+def save(file: File, state: Module | Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None: ...
+@overload
+def save(file: Module | Mapping[str, Any], state: File, metadata: Mapping[str, str] | None = None) -> None: ...
+def save(file: Any, state: Any, metadata: Mapping[str, str] | None = None) -> None:
     """Write a module's state, or a dict of arrays by name, to a safetensors file, which PyTorch and others read.
+
+    The file comes first, or, as in PyTorch, the state.
 
     metadata: texts by name, kept in the file. A file that is there is replaced only when the new one is complete on disk.
     TypeError for values that are no arrays, and for complex128, which the format does not have.
@@ -60,7 +66,9 @@ def save(file: File, state: Module | Mapping[str, Any], metadata: Mapping[str, s
     True
     """
     if isinstance(file, Module | Mapping):
-        raise TypeError("save: the file comes first: save(file, state)")
+        file, state = state, file
+    if not isinstance(file, (str, os.PathLike)) or not isinstance(state, Module | Mapping):
+        raise TypeError(f"save: a file and a module or dict of arrays, not {type(file).__name__} and {type(state).__name__}")
     _write(Path(file), _serialized(state.state_dict() if isinstance(state, Module) else state, metadata))
 
 

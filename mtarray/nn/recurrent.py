@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from .. import Array, concat, matmul, permute_dims, recurrence, stack
+from .._hints import unbuilt
 from . import functional as F
 from . import init
 from .module import Module
@@ -39,8 +40,10 @@ class _Recurrent(Module):
         bidirectional: bool = False,
         device: Any = None,
         dtype: Any = None,
+        **others: Any,
     ) -> None:
         super().__init__()
+        unbuilt(self._kind, others, {"proj_size": "apply a Linear to the output of each layer"} if self._kind == "LSTM" else {})
         if hidden_size < 1 or num_layers < 1:
             raise ValueError(f"{self._kind}: hidden_size={hidden_size} and num_layers={num_layers} must be at least 1")
         if not 0.0 <= dropout <= 1.0:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from .. import Array, asarray, autodiff, reshape
+from .._hints import unbuilt
 from ..random import Generator
 from . import functional as F
 from . import init
@@ -125,6 +126,14 @@ class Dropout2d(_Dropout):
         return F.dropout2d(x, self.p, self.training, generator=self.generator)
 
 
+_NO_EMBEDDING = {
+    "max_norm": "scale the rows of `weight` under `no_grad` before they are looked up",
+    "norm_type": "",
+    "scale_grad_by_freq": "scale the rows of `weight.grad` before the step",
+    "sparse": "gradients are dense",
+}
+
+
 class Embedding(Module):
     """A table of num_embeddings vectors of length embedding_dim, looked up by integers of any shape: (...) -> (..., embedding_dim).
 
@@ -145,8 +154,10 @@ class Embedding(Module):
         padding_idx: int | None = None,
         device: Any = None,
         dtype: Any = None,
+        **others: Any,
     ) -> None:
         super().__init__()
+        unbuilt("Embedding", others, _NO_EMBEDDING)
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ValueError(f"Embedding: padding_idx={padding_idx} is none of {num_embeddings} rows")
         self.num_embeddings = num_embeddings

@@ -89,7 +89,7 @@ def parts(q: Any, a: Any, whole: float, where_: str) -> Array:
     x = divide(x, whole)
     if not bool(_all_within(x)):
         raise ValueError(f"{where_}: q={q} must lie between 0 and {whole:g}")
-    return x
+    return x if q.__class__ is Array else x.to_device(operand(a, where_).device)
 
 
 def _all_within(q: Array) -> bool:

@@ -9,7 +9,7 @@ from . import peers, report, rows, startup, timing
 def main() -> None:
     """Measure, print as it goes, summarise, write what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m mtarray_tests.benchmarks", description="mtarray against NumPy, PyTorch and JAX")
-    parser.add_argument("--quick", action="store_true", help="without the largest sizes, and with few rounds: two minutes, rougher")
+    parser.add_argument("--quick", action="store_true", help="one size of each row, and few rounds: a minute, rougher")
     parser.add_argument("--filter", default="", metavar="TEXT", help="only rows whose family/name/n contains this")
     parser.add_argument("--seconds", type=float, default=None, help="measuring time per row (default: 2, quick: 0.3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure here")

@@ -3,7 +3,7 @@
 | operands | engine |
 |---|---|
 | real float matrices for which it is faster | our blocked kernel (`gemm.py`) |
-| other float and complex matrices | NumPy's BLAS through `np.matmul`, on its own threads |
+| other float and complex matrices | NumPy's BLAS through `np.matmul`: on its own threads, the smaller ones on one |
 | stacks of tiny ones, real or integer | rows in registers (`batched.py`) |
 | a matrix and a vector, of integers or strided | `matvec.py` |
 | up to 16 dot products of bool | `np.matmul`, which stops at the first that are both true |
@@ -49,10 +49,12 @@ def matmul(a, b, dtype=None, own=False):
     b = b[:, np.newaxis] if vector_b else b
     if a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul: inner dimensions differ: shapes {shapes[0]} and {shapes[1]}")
-    try:
-        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        raise ValueError(f"matmul: leading dimensions do not broadcast: shapes {shapes[0]} and {shapes[1]}") from None
+    batch = ()
+    if a.ndim > 2 or b.ndim > 2:
+        try:
+            batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        except ValueError:
+            raise ValueError(f"matmul: leading dimensions do not broadcast: shapes {shapes[0]} and {shapes[1]}") from None
     out = _matrices(a, b, batch, dtype, own)
     if vector_a:
         out = out[..., 0, :]
@@ -75,8 +77,9 @@ def _matrices(a, b, batch, dtype, own):
         # one matrix for the whole stack: a single tall product
         _matrices_into(rows, b.reshape(-1, k, n)[0] if b.ndim > 2 else b, out.reshape(-1, n), own)
         return out
-    a = np.broadcast_to(a, (*batch, m, k))
-    b = np.broadcast_to(b, (*batch, k, n))
+    if batch:
+        a = np.broadcast_to(a, (*batch, m, k))
+        b = np.broadcast_to(b, (*batch, k, n))
     return _matrices_into(a, b, out, own)
 
 
@@ -112,7 +115,7 @@ def _matrices_into(a, b, out, own):
     large = out.dtype.kind == "f" and out.size * k > SMALL
     if large and (not blas_serves or (count >= MANY and m * n * k <= EACH) or beats_blas(m, k, n, out.dtype)):
         return own_matmul(a, b, out)
-    return np.matmul(a, b, out=out)
+    return blas.product(a, b, out)
 
 
 def _slabs(a, b, out):

@@ -24,6 +24,8 @@ ELEMENT = {
     "i8": (ir.IntType(64), 8, types.int64),
 }
 BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
+# Whether registers of 64 bytes are worked on in two halves: as much arithmetic in a cycle as with 32.
+HALVES = BYTES == 64 and binding.get_host_cpu_name() == "znver4"
 
 
 class Vector(types.Type):

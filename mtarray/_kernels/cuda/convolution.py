@@ -327,9 +327,9 @@ def _adding(dtype):
     return Kernel(added, (dtype,), f"*{code_of(dtype)} *{code_of(dtype)} i8 i8", 256)
 
 
-def _tile(rows, depth):
-    """The tile for so many filters in a group and so many numbers to sum; None: none."""
-    return None if rows < 8 or depth < 8 else _FLAT if rows <= 16 else _WIDE
+def _tile(dtype, rows, depth):
+    """The tile for so many filters in a group and so many numbers to sum; None: none, as for integers."""
+    return None if dtype.kind in "iu" or rows < 8 or depth < 8 else _FLAT if rows <= 16 else _WIDE
 
 
 def _run(y, to, x, w, at, bias, groups, rows, depth, outputs, steps, turn, begin, step, taps, strides):
@@ -337,7 +337,7 @@ def _run(y, to, x, w, at, bias, groups, rows, depth, outputs, steps, turn, begin
     if not y.shape[0] * outputs[0] * outputs[1] * groups * rows:
         return
     columns = y.shape[0] * outputs[0] * outputs[1]
-    tile = _tile(rows, depth * taps[0] * taps[1])
+    tile = _tile(y.dtype, rows, depth * taps[0] * taps[1])
     if tile is None:
         block, grid = _DIRECT, min(-(-columns * groups * rows // _DIRECT), _MANY)
     else:
@@ -423,7 +423,7 @@ def correlated(x, u, *, geometry, kernel):
     if not y.size:
         return y
     total = u.shape[0] * u.shape[2] * u.shape[3]
-    tile = _tile(rows, columns)
+    tile = _tile(x.dtype, rows, columns)
     if tile is None:
         threads = 256 if total >= 1024 else 32
         parts = _parts(total, y.size, 4096)
@@ -449,7 +449,7 @@ def every():
     """All kernels of this module."""
     for code in ("f4", "f8", "c8", "c16", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"):
         dtype = np.dtype(code)
-        for tile in (None, _FLAT, _WIDE):
+        for tile in (None,) if dtype.kind in "iu" else (None, _FLAT, _WIDE):
             for biased in (False, True):
                 yield _convolving(dtype, biased, tile)
             for threads in (32, 256) if tile is None else (0,):

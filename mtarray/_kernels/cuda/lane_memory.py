@@ -130,6 +130,8 @@ class Memory:
         j = self.place(L, m, site, i, "write")
         if type(value) is int:
             value = wrapped(value, self.dtype)
+        elif self.dtype.kind != "c" and (type(value) is complex or getattr(value, "dtype", self.dtype).kind == "c"):
+            L.fault(TypeError, site, m, f"write of a complex number to {self.name}, which has elements of {self.dtype}")
         if type(j) is not np.ndarray:
             if self.rows is not None:
                 if m is True:

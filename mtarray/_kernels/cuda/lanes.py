@@ -443,7 +443,7 @@ class Rewriter:
 
     def __init__(self, node, file):
         self.node, self.file, self.count = node, file, 0
-        self.local = self._private_names()
+        self.wanted = self._wanted_outside()
         self.loops = []  # (names of the masks of lanes that broke out and that continue) of the loops around
         self.entry = "__m0"
 
@@ -461,44 +461,47 @@ class Rewriter:
 
     # --- names
 
-    def _private_names(self):
-        """For each list of statements (by id) the variables that are set there before all their other uses, and used nowhere else: no lane
-        outside of its mask ever reads one."""
-        uses = {}
+    def _wanted_outside(self):
+        """For each list of statements (by id) the variables that lanes outside of its mask may still read: these keep what they held."""
+        wanted = {}
 
-        def names(node):
-            return [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+        def reads(node):
+            return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
-        for n in names(self.node):
-            uses[n.id] = uses.get(n.id, 0) + 1
-        private = {}
+        def stores(node):
+            parts = node.elts if isinstance(node, ast.Tuple) else [node]
+            return {n.id for n in parts if isinstance(n, ast.Name)}
 
-        def visit(body):
-            here, within = set(), {}
-            for stmt in body:
-                found = names(stmt)
-                if isinstance(stmt, ast.Assign) and all(isinstance(t, (ast.Name, ast.Tuple)) for t in stmt.targets):
-                    read = {n.id for n in names(stmt.value)}
-                    for t in stmt.targets:
-                        for n in names(t):
-                            if n.id not in within and n.id not in read:
-                                here.add(n.id)
-                for n in found:
-                    within[n.id] = within.get(n.id, 0) + 1
-                for field in ("body", "orelse"):
-                    inner = getattr(stmt, field, None)
-                    if isinstance(inner, list):
-                        visit(inner)
-            private[id(body)] = {n for n in here if within[n] == uses[n]}
+        def before(body, after, outside, left, head):
+            """Variables that are read from a list on. after: behind it; left, head: where `break` and `continue` lead to."""
+            wanted[id(body)] = wanted.get(id(body), frozenset()) | outside
+            live = after
+            for stmt in reversed(body):
+                if isinstance(stmt, ast.If):
+                    no = before(stmt.orelse, live, outside | live, left, head)
+                    live = before(stmt.body, live, outside | live | no, left, head) | no | reads(stmt.test)
+                elif isinstance(stmt, (ast.While, ast.For)):
+                    test = reads(stmt.test if isinstance(stmt, ast.While) else stmt.iter)
+                    target = stores(stmt.target) if isinstance(stmt, ast.For) else frozenset()
+                    again = live | test
+                    for _ in range(2):
+                        also = again if any(ast.Continue in _jumps(inner) for inner in stmt.body) else frozenset()
+                        again = live | test | (before(stmt.body, again, outside | live | also, live, again) - target)
+                    live = again
+                elif isinstance(stmt, (ast.Break, ast.Continue)):
+                    live = left if isinstance(stmt, ast.Break) else head
+                elif isinstance(stmt, ast.Return):
+                    live = frozenset(reads(stmt))
+                elif isinstance(stmt, ast.Assign):
+                    live = (live - set().union(*map(stores, stmt.targets))) | reads(stmt)
+                elif isinstance(stmt, ast.AugAssign):
+                    live = live | reads(stmt) | stores(stmt.target)
+                else:
+                    live = live | reads(stmt)
+            return frozenset(live)
 
-        visit(self.node.body)
-        # Variables of loops that are used nowhere but in such loops.
-        inside = {}
-        for loop in ast.walk(self.node):
-            if isinstance(loop, ast.For) and isinstance(loop.target, ast.Name):
-                inside.setdefault(loop.target.id, set()).update(id(n) for n in names(loop) if n.id == loop.target.id)
-        self.counters = {name for name, found in inside.items() if len(found) == uses[name]}
-        return private
+        before(self.node.body, frozenset(), frozenset(), frozenset(), frozenset())
+        return wanted
 
     # --- the function
 
@@ -514,18 +517,18 @@ class Rewriter:
         self.returning = not (not returns or (len(returns) == 1 and node.body[-1] is returns[0]))
         if self.returning:
             body += [_set("__v", _load("__undefined")), _set("__r", ast.Constant(False))]
-        body += self.block(node.body, self.entry, top=True)
+        body += self.block(node.body, self.entry)
         if self.returning:
             body.append(ast.Return(_load("__v") if any(r.value is not None for r in returns) else None))
         args = ast.arguments([], [ast.arg("__L"), ast.arg(self.entry), *[ast.arg(x.arg) for x in a.args]], None, [], [], None, a.defaults)
         return ast.copy_location(ast.FunctionDef(node.name, args, body or [ast.Pass()], [], None, None, type_params=[]), node)
 
-    def block(self, body, m, top=False):
+    def block(self, body, m):
         """Statements under the mask named m."""
         out = []
-        private = self.local.get(id(body), ())
+        wanted = self.wanted[id(body)]
         for k, stmt in enumerate(body):
-            made = self.statement(stmt, m, top, private)
+            made = self.statement(stmt, m, wanted)
             for s in made:
                 ast.copy_location(s, stmt)
                 for inner in ast.walk(s):
@@ -544,8 +547,8 @@ class Rewriter:
                     gone.append(_load(self.loops[-1][1]))
                 out.append(ast.copy_location(_set(rest, _called("__minus", _load(m), *gone)), stmt))
                 tail = body[k + 1 :]
-                self.local[id(tail)] = private
-                then = self.block(tail, rest, False)
+                self.wanted[id(tail)] = wanted
+                then = self.block(tail, rest)
                 out.append(ast.copy_location(ast.If(self.some(rest), then, []), stmt))
                 break
         return out or [ast.Pass()]
@@ -554,17 +557,17 @@ class Rewriter:
     def some(m):
         return ast.Compare(_load(m), [ast.IsNot()], [ast.Constant(False)])
 
-    def statement(self, stmt, m, top, private):
+    def statement(self, stmt, m, wanted):
         kind = type(stmt).__name__
         method = getattr(self, "on_" + kind, None)
         if method is None:
             self.refuse(stmt, f"statements of the kind {kind}")
-        return method(stmt, m, top, private)
+        return method(stmt, m, wanted)
 
-    def on_Pass(self, stmt, m, top, private):
+    def on_Pass(self, stmt, m, wanted):
         return [ast.Pass()]
 
-    def on_Expr(self, stmt, m, top, private):
+    def on_Expr(self, stmt, m, wanted):
         if isinstance(stmt.value, ast.Constant):
             return []
         value = self.expression(stmt.value, m)
@@ -572,32 +575,32 @@ class Rewriter:
             value.keywords.append(ast.keyword("wanted", ast.Constant(False)))
         return [ast.Expr(value)]
 
-    def on_Assert(self, stmt, m, top, private):
+    def on_Assert(self, stmt, m, wanted):
         return []
 
-    def on_Assign(self, stmt, m, top, private):
+    def on_Assign(self, stmt, m, wanted):
         value = self.expression(stmt.value, m, stmt.targets[0].id if isinstance(stmt.targets[0], ast.Name) else "")
         if len(stmt.targets) == 1 and isinstance(stmt.targets[0], ast.Name):
-            return self.store(stmt.targets[0], value, m, top, private)
+            return self.store(stmt.targets[0], value, m, wanted)
         temporary = self.fresh("t")
         out = [_set(temporary, value)]
         for target in stmt.targets:
-            out += self.store(target, _load(temporary), m, top, private)
+            out += self.store(target, _load(temporary), m, wanted)
         return out
 
-    def on_AnnAssign(self, stmt, m, top, private):
-        return self.store(stmt.target, self.expression(stmt.value, m), m, top, private)
+    def on_AnnAssign(self, stmt, m, wanted):
+        return self.store(stmt.target, self.expression(stmt.value, m), m, wanted)
 
-    def store(self, target, value, m, top, private):
+    def store(self, target, value, m, wanted):
         if isinstance(target, ast.Name):
-            if not top and target.id not in private:
+            if target.id in wanted:
                 value = _called("__assign", _load(m), _load(self.entry), _load(target.id), value)
             return [_set(target.id, value)]
         if isinstance(target, ast.Tuple):
             temporary = self.fresh("t")
             out = [_set(temporary, value)]
             for i, part in enumerate(target.elts):
-                out += self.store(part, ast.Subscript(_load(temporary), ast.Constant(i), ast.Load()), m, top, private)
+                out += self.store(part, ast.Subscript(_load(temporary), ast.Constant(i), ast.Load()), m, wanted)
             return out
         if isinstance(target, ast.Subscript):
             where, index = self.expression(target.value, m), self.expression(target.slice, m)
@@ -606,10 +609,10 @@ class Rewriter:
             ]
         return self.refuse(target, "an assignment to that")
 
-    def on_AugAssign(self, stmt, m, top, private):
+    def on_AugAssign(self, stmt, m, wanted):
         value = self.expression(stmt.value, m)
         if isinstance(stmt.target, ast.Name):
-            return self.store(stmt.target, ast.BinOp(_load(stmt.target.id), stmt.op, value), m, top, private)
+            return self.store(stmt.target, ast.BinOp(_load(stmt.target.id), stmt.op, value), m, wanted)
         if not isinstance(stmt.target, ast.Subscript):
             self.refuse(stmt, "an assignment to that")
         where, index = self.fresh("t"), self.fresh("t")
@@ -628,7 +631,7 @@ class Rewriter:
             ),
         ]
 
-    def on_Return(self, stmt, m, top, private):
+    def on_Return(self, stmt, m, wanted):
         value = ast.Constant(None) if stmt.value is None else self.expression(stmt.value, m)
         if not self.returning:
             return [ast.Return(value)]
@@ -637,15 +640,15 @@ class Rewriter:
             _set("__r", _called("__either", _load("__r"), _load(m))),
         ]
 
-    def on_Break(self, stmt, m, top, private):
+    def on_Break(self, stmt, m, wanted):
         name = self.loops[-1][0]
         return [_set(name, _called("__either", _load(name), _load(m)))]
 
-    def on_Continue(self, stmt, m, top, private):
+    def on_Continue(self, stmt, m, wanted):
         name = self.loops[-1][1]
         return [_set(name, _called("__either", _load(name), _load(m)))]
 
-    def on_If(self, stmt, m, top, private):
+    def on_If(self, stmt, m, wanted):
         yes, no = self.fresh("m"), self.fresh("m")
         test = self.expression(stmt.test, m)
         out = [ast.Assign([ast.Tuple([_store(yes), _store(no)], ast.Store())], _called("__branch", _load(m), test))]
@@ -671,7 +674,7 @@ class Rewriter:
             after = [_set(lanes, _called("__minus", _load(lanes), *gone))]
         return lanes, before, start, after
 
-    def on_While(self, stmt, m, top, private):
+    def on_While(self, stmt, m, wanted):
         lanes, before, start, after = self._loop(stmt, m)
         out = [*before, _set(lanes, _load(m))]
         body = [_set(lanes, _called("__both", _load(lanes), self.expression(stmt.test, lanes)))]
@@ -682,7 +685,7 @@ class Rewriter:
             body.append(ast.If(ast.Compare(_load(lanes), [ast.Is()], [ast.Constant(False)]), [ast.Break()], []))
         return [*out, ast.While(ast.Constant(True), body, [])]
 
-    def on_For(self, stmt, m, top, private):
+    def on_For(self, stmt, m, wanted):
         lanes, before, start, after = self._loop(stmt, m)
         loop, value = self.fresh("i"), self.fresh("t")
         it = stmt.iter
@@ -692,14 +695,8 @@ class Rewriter:
             made = _called("__Loop", _load(m), self.expression(it, m))
         out = [*before, _set(loop, made)]
         mask = ast.Attribute(_load(loop), "m", ast.Load())
-        counter = isinstance(stmt.target, ast.Name) and stmt.target.id in self.counters
-        body = [
-            _set(lanes, mask),
-            *self.store(stmt.target, _load(value), lanes, counter, ()),
-            *start,
-            *self.block(stmt.body, lanes),
-            *after,
-        ]
+        wanted = self.wanted[id(stmt.body)]
+        body = [_set(lanes, mask), *self.store(stmt.target, _load(value), lanes, wanted), *start, *self.block(stmt.body, lanes), *after]
         if after:
             body.append(ast.Assign([ast.Attribute(_load(loop), "m", ast.Store())], _load(lanes)))
         self.loops.pop()
