@@ -82,7 +82,8 @@ def default_rng(seed: Any = None, *, device: Any = None) -> Generator:
     """A `Generator` for a seed: None (from the operating system), a non-negative int, a sequence of them, or a `numpy.random.SeedSequence`.
 
     device: where its numbers are made and live (None: the default device). They are the same on every device, bit by bit, except where an
-    array goes through other operations (locations and scales given as arrays, `dirichlet`, `multivariate_normal`): then to rounding.
+    array goes through other operations: then to rounding (locations and scales given as arrays, `dirichlet`), or with other signs of
+    eigenvectors (`multivariate_normal`).
     A Generator is returned as it is, or with `device` on that device.
 
     >>> import mtarray as xp
