@@ -1,7 +1,9 @@
 """The folds of the CUDA engine on the simulator: against NumPy, all dtypes and layouts, at small odd sizes; many blocks by small leaves."""
 
+import contextlib
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,16 @@ REAL = [d for d in DTYPES if d.kind != "c"]
 DEVICE = driver.Simulated(0)
 
 
+@contextlib.contextmanager
+def transfers() -> Iterator[None]:
+    """The tests' own copies; those of a fold are errors."""
+    DEVICE.forbidden = None
+    try:
+        yield
+    finally:
+        DEVICE.forbidden = refuse
+
+
 def put(x: Any) -> Tensor:
     """An ndarray on the simulated device, with its strides: what it is a view of goes there whole."""
     base = x
@@ -23,11 +35,14 @@ def put(x: Any) -> Tensor:
         base = base.base
     assert base.flags.c_contiguous
     offset = (x.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // x.itemsize if x.size else 0
-    return Tensor(DEVICE.upload(base), x.shape, tuple([s // x.itemsize for s in x.strides]), offset, x.dtype)
+    with transfers():
+        buffer = DEVICE.upload(base)
+    return Tensor(buffer, x.shape, tuple([s // x.itemsize for s in x.strides]), offset, x.dtype)
 
 
 def get(x: Tensor) -> Any:
-    data = DEVICE.download(x.buffer.ptr, x.buffer.nbytes).view(x.dtype)
+    with transfers():
+        data = DEVICE.download(x.buffer.ptr, x.buffer.nbytes).view(x.dtype)
     return np.lib.stride_tricks.as_strided(data[x.offset :], x.shape, [s * x.itemsize for s in x.strides]).copy()
 
 
@@ -58,9 +73,11 @@ def tolerance(d: Any) -> float:
     return {4: 1e-6, 8: 1e-14}[d.itemsize // (2 if d.kind == "c" else 1)] if d.kind in "fc" else 0.0
 
 
-@pytest.fixture(autouse=True)
-def _no_transfers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DEVICE, "counts", dict.fromkeys(DEVICE.counts, 0))
+def refuse(way: str, nbytes: int) -> None:
+    raise AssertionError(f"a fold copies {nbytes} bytes {way}")
+
+
+DEVICE.forbidden = refuse
 
 
 def test_sums_of_every_layout() -> None:
