@@ -826,7 +826,7 @@ def _as_index_elsewhere(item: Any) -> Any:
     """`_as_index` of an array on another device than the CPU: its index arrays must be there too, lists go there."""
     if item.__class__ is Array and item._storage.buffer.__class__ is _ndarray:
         raise ValueError(
-            f"an index array of shape {item._shape} is on device 'cpu', the array that it indexes is not; move one of them with to_device"
+            f"an index array of shape {item._shape} is on device 'cpu', the array that it indexes on a CUDA device; move one of them"
         )
     return _as_index(item)
 

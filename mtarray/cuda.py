@@ -90,7 +90,9 @@ class TransferError(RuntimeError):
 def forbid_transfers(device: Any = "cuda") -> Iterator[None]:
     """In this context, in every thread, a copy of elements between the host and a device raises TransferError, naming where it happens.
 
-    What a training step needs is on the device before: this shows it. (Reading one number counts as well: `float(loss)`.)
+    What a training step needs is on the device before: this shows it. (Reading one number counts as well: `float(loss)`.) Only the check
+    of index arrays is put off: elsewhere it reads a flag of 8 bytes, and raises IndexError at once; here what is out of bounds is left out,
+    and the next selection by index arrays after the context raises.
     """
     driver = _driver(device)
     opened = _site()

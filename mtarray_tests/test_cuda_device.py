@@ -256,6 +256,20 @@ def test_forbidden_transfers_name_both_sites() -> None:
     assert float(y) == 6.0
 
 
+def test_the_check_of_indices_is_put_off_where_transfers_are_forbidden() -> None:
+    x, right, wrong = xp.arange(3.0, device="cuda"), xp.asarray([2, -1], device="cuda"), xp.asarray([0, 7], device="cuda")
+    with xp.cuda.forbid_transfers():
+        assert x[right].shape == (2,)
+    assert x[right].tolist() == [2.0, 2.0]
+    with pytest.raises(IndexError, match="index 7 is out of bounds"):
+        x[wrong]
+    with xp.cuda.forbid_transfers():
+        x[wrong] = 5.0
+    with pytest.raises(IndexError, match="where transfers were forbidden"):
+        x[right]
+    assert x.tolist() == [5.0, 1.0, 2.0]
+
+
 def test_memory_and_streams() -> None:
     before = xp.cuda.memory_info()
     x = xp.zeros(1000, device="cuda")

@@ -251,7 +251,7 @@ def push_write(node: Any, x: Array, item: Array | None, key: Any, add: bool) -> 
         on = around(T, active)
         with recording(on):
             t = before.tan.get(T) if before is not None and before.tan else None
-            t = zeros(node.shape, node.dtype) if t is None else copy(t)
+            t = zeros(node.shape, node.dtype, storage.device) if t is None else copy(t)
             part = tangent(item, T) if T.bit & active else None
             target = view_on(t._storage, x._shape, x._strides, x._offset, x._dtype)
             if part is not None:

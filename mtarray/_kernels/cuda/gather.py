@@ -1,7 +1,7 @@
 """take and take_along_axis on CUDA devices, and the kernel that gathers at places: items are copied as words, whatever their dtype.
 
 Whether an index is out of bounds is found on the device and read once, by 8 bytes: that waits for the device. What is captured as a graph
-cannot wait: a replay leaves out what is out of bounds, and the next check of the thread that captured it says so.
+cannot wait, and what runs in `forbid_transfers` must not: they leave out what is out of bounds, and the next check of the thread says so.
 """
 
 import threading
@@ -39,10 +39,10 @@ class Flag:
         """Raise IndexError if it is set, once the kernels launched before have run. wrong(): the sentence about the index, or none if
         it was another."""
         driver = self.tensor.driver
-        if driver.capture is None and driver.download(self.tensor.address, 8).view(np.int64)[0]:
+        if driver.capture is None and driver.forbidden is None and driver.download(self.tensor.address, 8).view(np.int64)[0]:
             copying.fill(self.tensor, 0)
             raise IndexError(
-                wrong() or f"in a graph that was replayed on {driver.name}, an index was out of bounds: what it names was left out"
+                wrong() or f"{driver.name}: in a replayed graph, or where transfers were forbidden, an index was out of bounds"
             )
 
 
