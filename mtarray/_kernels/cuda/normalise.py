@@ -363,31 +363,38 @@ def _kernel(factory, dtype, parameters, elements, rest, block=BLOCK):
     return Kernel(factory, (dtype, *parameters), " ".join([f"*{code_of(dtype)}"] * elements + [rest]), block)
 
 
+@lru_cache(maxsize=256)
 def _short_kernel(dtype, lanes, each, options, block):
     return _kernel(normalise_short, dtype, (lanes, each, *options), 6, "i8 i8 i8 i8 f8", block)
 
 
+@lru_cache(maxsize=256)
 def _back_kernel(dtype, lanes, each, options, block):
     return _kernel(back_short, dtype, (lanes, each, *options), 4, "*f8 i8 i8 i8 i8 f8", block)
 
 
+@lru_cache(maxsize=256)
 def _scales_kernel(dtype, statistics):
     code = code_of(dtype)
     return Kernel(scales_of_items, (dtype, statistics), f"*f8 *{code} *{code} i8 f8", BLOCK)
 
 
+@lru_cache(maxsize=256)
 def _apply_kernel(dtype, *options):
     return _kernel(apply_to_runs, dtype, options, 5, "*f8 i8 i8 i8 i8 i8")
 
 
+@lru_cache(maxsize=256)
 def _runs_kernel(dtype, *options):
     return _kernel(sums_of_runs, dtype, options, 3, "*f8 *f8 i8 i8 i8 i8")
 
 
+@lru_cache(maxsize=256)
 def _items_kernel(dtype, *options):
     return Kernel(sums_of_items, (dtype, *options), f"*f8 *{code_of(dtype)} *f8 i8 i8 i8 i8 i8 i8", 32)
 
 
+@lru_cache(maxsize=256)
 def _columns_kernel(dtype):
     return _kernel(sums_of_columns, dtype, (), 2, "*f8 *f8 i8 i8 i8 i8")
 

@@ -5,6 +5,7 @@ element and the sum of exponentials together, which is scaled whenever a larger 
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -293,16 +294,21 @@ def _run(name, x, n, out, y=None, classes=None, c=None, held=HELD, block=BLOCK):
         return out
     index = _INT64 if classes is None else classes.dtype
     given = [out.buffer.ptr if a is None else a.address for a in (y, classes, c)]
+    kernel, grid, threads = _plan(name, x.dtype, index, count, n, held, block)
+    kernel.launch(x.driver, grid, threads, x.address, *given, out.address, count, n)
+    return out
+
+
+@lru_cache(maxsize=1024)
+def _plan(name, dtype, index, count, n, held, block):
+    """(kernel, blocks, threads of each) for so many rows of n elements."""
+    lanes, each, threads, grid = block, 0, block, count
     if n <= 32 * held or n <= block * held:
         lanes = 32 if n <= 32 * held else block
         each = 1 << (-(-n // lanes) - 1).bit_length()
         threads = block if lanes == block else min(block, 32 << max(0, count - 1).bit_length())
         grid = -(-count * lanes // threads)
-    else:
-        lanes, each, threads, grid = block, 0, block, count
-    kernel = _kernel(name, x.dtype, index, lanes, each, block)
-    kernel.launch(x.driver, grid, threads, x.address, *given, out.address, count, n)
-    return out
+    return _kernel(name, dtype, index, lanes, each, block), grid, threads
 
 
 def _kernel(name, dtype, index, lanes, each, block):
