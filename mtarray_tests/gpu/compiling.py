@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import itertools
 import json
@@ -15,21 +14,22 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def kernels() -> Iterator[Any]:
-    """Those that the modules with kernels say they have (`every()`)."""
+def kernels(failed: dict[str, str]) -> Iterator[Any]:
+    """Those that the modules with kernels say they have (`every()`), and those of the registry's elementwise ops. failed: gets the modules
+    that do not tell."""
     from mtarray._kernels import cuda
+    from mtarray_tests.cuda_compile import of_registry
 
-    with contextlib.suppress(ImportError):
-        from mtarray_tests.cuda_compile import kernels as known
-
-        yield from [kernel for _, kernel in known()]
-        return
-    for module in sorted(m.name for m in pkgutil.iter_modules(cuda.__path__)):
-        if module in ("gpu", "simulator"):
-            continue
-        every = getattr(importlib.import_module(f"{cuda.__name__}.{module}"), "every", None)
-        if every is not None:
-            yield from every()
+    seen = set()
+    for module in [*sorted(m.name for m in pkgutil.iter_modules(cuda.__path__)), ""]:
+        try:
+            every = getattr(importlib.import_module(f"{cuda.__name__}.{module}"), "every", None) if module else of_registry
+            for kernel in every() if every is not None else ():
+                if kernel not in seen:
+                    seen.add(kernel)
+                    yield kernel
+        except Exception as error:
+            failed[f"module {module or 'of the registry'}"] = f"{type(error).__name__}: {error}"
 
 
 def compile_all(cc: tuple[int, int], seconds: float, most: int | None = None) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def main() -> int:
     from mtarray._kernels.cuda import compile as compiler
 
     out: dict[str, Any] = {"kernels": 0, "left": 0, "failed": {}, "spills": {}}
-    for kernel in itertools.islice(kernels(), int(number), int(most) or None, int(workers)):
+    for kernel in itertools.islice(kernels(out["failed"]), int(number), int(most) or None, int(workers)):
         if time.monotonic() > end:
             out["left"] += 1
             continue

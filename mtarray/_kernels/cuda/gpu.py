@@ -29,8 +29,8 @@ def problem():
 
     try:
         (status,) = driver.cuInit(0)
-    except Exception as error:  # whatever the loader raises where no driver is installed
-        return f"no NVIDIA driver was found ({str(error).splitlines()[0]:.120}); to try it without a GPU, set MTARRAY_CUDA=simulate"
+    except Exception:  # whatever the loader raises where no driver is installed
+        return "no NVIDIA driver was found here; to try it without a GPU, set MTARRAY_CUDA=simulate"
     if status != driver.CUresult.CUDA_SUCCESS:
         return f"the NVIDIA driver reports {status.name}: there is no GPU that this process may use; without one, set MTARRAY_CUDA=simulate"
     version = _checked(driver.cuDriverGetVersion())
@@ -137,37 +137,43 @@ class Gpu(Driver):
     def allocate(self, nbytes):
         if self.capture is not None:
             return self.capture.take(nbytes, self)
-        made = self._allocated(nbytes, self.stream)
+        self._enter()
+        self.counts["allocations"] += 1
+        try:
+            made = self._pool.allocate(nbytes or 1, stream=self.stream)
+        except Exception as error:
+            made = self._made_room(nbytes, self.stream, error)
         return _Memory(int(made.handle), nbytes, self, made)
 
     def allocate_apart(self, nbytes):
         """Memory that belongs to no capture: it comes in the order of a stream that none is made of, and is there when this returns."""
-        made = self._allocated(nbytes, self._apart)
-        self._apart.sync()
-        return _Apart(int(made.handle), nbytes, self, made)
-
-    def _allocated(self, nbytes, stream):
         self._enter()
         self.counts["allocations"] += 1
         try:
-            return self._pool.allocate(nbytes or 1, stream=stream)
+            made = self._pool.allocate(nbytes or 1, stream=self._apart)
         except Exception as error:
-            if "OUT_OF_MEMORY" not in str(error).upper():
-                raise
+            made = self._made_room(nbytes, self._apart, error)
+        self._apart.sync()
+        return _Apart(int(made.handle), nbytes, self, made)
+
+    def _made_room(self, nbytes, stream, error):
+        """Memory after all, where the first try ran out of it."""
+        if "OUT_OF_MEMORY" not in str(error).upper():
+            raise error
         # What nobody uses any more may still be on its way back: arrays in cycles, frees behind work in the stream, blocks of the pool.
         gc.collect()
         if self.capture is None:
             self.trim()
         try:
             return self._pool.allocate(nbytes or 1, stream=stream)
-        except Exception as error:
-            if "OUT_OF_MEMORY" not in str(error).upper():
+        except Exception as again:
+            if "OUT_OF_MEMORY" not in str(again).upper():
                 raise
             (free, total), (used, _) = self.memory(), self.used()
             raise MemoryError(
                 f"{self.name}: {nbytes:,} bytes could not be allocated; of {total:,} bytes {free:,} are free, and arrays of this process "
                 f"hold {used:,}"
-            ) from error
+            ) from again
 
     def memory(self):
         """(free, total) bytes of the device."""
