@@ -89,7 +89,7 @@ def digest(kernel, cc):
             kernel.factory.__qualname__,
             *map(_word, kernel.parameters),
             " ".join(kernel.signature),
-            f"block {kernel.block} cc {cc}",
+            f"block {kernel.block} {kernel.blocks} cc {cc}",
             _compilers(),
         ]
     )
@@ -196,7 +196,7 @@ def ptx(kernel, cc):
         function = kernel.factory(Target(cuda), *kernel.parameters)
         # What `cuda.compile` does, which has no name for NVVM's options, and asks for NVRTC, which is needed for nothing here.
         library, _ = compiler._compile_pyfunc_with_fixup(
-            function, _types(kernel.signature), device=False, cc=cc, abi="numba", launch_bounds=kernel.block
+            function, _types(kernel.signature), device=False, cc=cc, abi="numba", launch_bounds=(kernel.block, kernel.blocks)
         )
         if nvvm.LibDevice._cache_ is None:
             nvvm.LibDevice._cache_ = _libdevice()

@@ -49,12 +49,13 @@ REGISTER = {}  # (factory, parameters, signature): Kernel
 
 
 class Kernel:
-    """A kernel for one set of parameters. `block`: the most threads of a block that it is launched with; it limits its registers."""
+    """A kernel for one set of parameters. `block`: the most threads of a block that it is launched with, `blocks`: how many such blocks a
+    multiprocessor shall hold; both limit its registers."""
 
-    __slots__ = ("factory", "parameters", "signature", "block", "name", "_converts", "_loaded")
+    __slots__ = ("factory", "parameters", "signature", "block", "blocks", "name", "_converts", "_loaded")
 
-    def __new__(cls, factory, parameters, signature, block=1024):
-        key = (factory, parameters, _types(parameters), signature, block)
+    def __new__(cls, factory, parameters, signature, block=1024, blocks=1):
+        key = (factory, parameters, _types(parameters), signature, block, blocks)
         found = REGISTER.get(key)
         if found is None:
             found = object.__new__(cls)
@@ -62,6 +63,7 @@ class Kernel:
             found.parameters = parameters
             found.signature = tuple(signature.split())
             found.block = block
+            found.blocks = blocks
             found.name = "_".join([factory.__name__, *map(_word, parameters)])
             # What cuda.core would pass with another width than the kernel reads. ("i8" and addresses are Python ints.)
             found._converts = tuple([(i, np.dtype(t).type) for i, t in enumerate(found.signature) if t[0] != "*" and t != "i8"])

@@ -1,0 +1,190 @@
+"""NVIDIA's libraries, where they are installed: cuBLAS for products of matrices of floats.
+
+Through the bindings of nvmath-python, or by ctypes from a library that some package brought along. They are asked for by real devices only.
+Row-major operands, transposed and padded views are seen column-major, as the library wants them, without a copy.
+"""
+
+import ctypes
+import functools
+import glob
+import os
+import sys
+import threading
+
+import numpy as np
+
+from mtarray._kernels import settings
+
+from .gemm import add_parts, stacked
+from .kernel import code_of
+
+_LETTERS = {"f4": "s", "f8": "d", "c8": "c", "c16": "z"}
+_DEFAULT_MATH, _TF32_MATH = 0, 3  # cublasMath_t
+_INT = (1 << 31) - 1  # lengths and pitches of the library are C ints
+_lock = threading.RLock()
+_tf32 = False
+
+
+def _follow(value):
+    global _tf32
+    _tf32 = bool(value)
+
+
+settings.follow("tf32", _follow)  # config(tf32=True): products of float32 in the precision of TF32, 10 bits
+
+
+class Cublas:
+    """The functions of cuBLAS that are used here, of integers: handles, addresses and lengths. `library`: what ctypes loaded."""
+
+    def __init__(self, library):
+        self._library = library
+        address, number, long = ctypes.c_void_p, ctypes.c_int, ctypes.c_longlong
+        matrix = [address, number, long]
+        self._functions = {}
+        for code, letter in _LETTERS.items():
+            f = getattr(library, f"cublas{letter.upper()}gemmStridedBatched")
+            f.argtypes = [address, *[number] * 5, address, *matrix, *matrix, address, *matrix, number]
+            self._functions[code] = f
+        library.cublasCreate_v2.argtypes = [ctypes.POINTER(address)]
+        library.cublasSetStream_v2.argtypes = [address, address]
+        library.cublasSetMathMode.argtypes = [address, number]
+
+    def create(self):
+        handle = ctypes.c_void_p()
+        self._checked("cublasCreate", self._library.cublasCreate_v2(ctypes.byref(handle)))
+        return handle.value
+
+    def set_stream(self, handle, stream):
+        self._checked("cublasSetStream", self._library.cublasSetStream_v2(handle, stream))
+
+    def set_math_mode(self, handle, mode):
+        self._checked("cublasSetMathMode", self._library.cublasSetMathMode(handle, mode))
+
+    def gemm(self, code, *args):
+        self._checked("cublasGemmStridedBatched", self._functions[code](*args))
+
+    @staticmethod
+    def _checked(name, status):
+        if status:
+            raise RuntimeError(f"{name} failed: cuBLAS reports status {status}")
+
+
+class Nvmath:
+    """The same through the bindings of nvmath-python, whose calls cost a ninth of those by ctypes."""
+
+    def __init__(self, bindings):
+        self.create, self.set_stream, self.set_math_mode = bindings.create, bindings.set_stream, bindings.set_math_mode
+        self._functions = {code: getattr(bindings, f"{letter}gemm_strided_batched") for code, letter in _LETTERS.items()}
+
+    def gemm(self, code, *args):
+        self._functions[code](*args)
+
+
+@functools.cache
+def cublas():
+    """cuBLAS, or None where it is not installed."""
+    try:
+        from nvmath.bindings import cublas as bindings
+
+        bindings.get_version  # noqa: B018  (an incomplete installation has no names)
+        return Nvmath(bindings)
+    except Exception:  # whatever its loader raises where the libraries that it needs are missing
+        pass
+    for lt, path in _candidates():
+        try:
+            if lt:
+                ctypes.CDLL(lt, ctypes.RTLD_GLOBAL)
+            return Cublas(ctypes.CDLL(path, ctypes.RTLD_GLOBAL))
+        except (OSError, AttributeError):
+            continue
+    return None
+
+
+def _candidates():
+    """Places of libcublas, each with that of the libcublasLt which it needs: the wheels' folders, CUDA's, and the system's."""
+    folders = [
+        *[f for p in sys.path for f in sorted(glob.glob(os.path.join(p, "nvidia", "cu1[2-9]", "lib")), reverse=True)],
+        *[os.path.join(p, "nvidia", "cublas", "lib") for p in sys.path],
+        *[os.path.join(os.environ[name], "lib64") for name in ("CUDA_HOME", "CUDA_PATH") if name in os.environ],
+        "/usr/local/cuda/lib64",
+    ]
+    for folder in folders:
+        for path in sorted(glob.glob(os.path.join(folder, "libcublas.so.*")), reverse=True):
+            yield path.replace("libcublas.so", "libcublasLt.so"), path
+    for version in (13, 12):
+        yield f"libcublasLt.so.{version}", f"libcublas.so.{version}"
+
+
+class _Numbers:
+    """1 and 0 of each dtype in the host's memory, which the library reads them from."""
+
+    def __init__(self):
+        self.values = {code: np.array([1, 0], code) for code in _LETTERS}
+
+    def addresses(self, code):
+        at = self.values[code].ctypes.data
+        return at, at + self.values[code].itemsize
+
+
+_numbers = _Numbers()
+
+
+def _library(driver):
+    """(cuBLAS, its handle for a driver), or None."""
+    made = driver.__dict__.get("cublas", False)
+    if made is False:
+        with _lock:
+            found = None if driver.simulated else cublas()
+            made = driver.cublas = found and [found, found.create(), None]
+            if made:
+                found.set_stream(made[1], driver.stream_handle)
+    return made
+
+
+def matrix(shape, strides):
+    """(pitch, whether it is transposed) of a row-major matrix as a column-major library sees it, or None if neither axis is contiguous."""
+    (rows, columns), (row, column) = shape, strides
+    if (column == 1 or columns == 1) and (rows == 1 or row >= max(1, columns)):
+        return max(row if rows > 1 else columns, 1), 0
+    if (row == 1 or rows == 1) and (columns == 1 or column >= max(1, rows)):
+        return max(column if columns > 1 else rows, 1), 1
+    return None
+
+
+def multiply(out, a, b, bias=None):
+    """out = a @ b by the library, as `gemm.multiply`; False where it is for our own kernel. `out` is contiguous."""
+    driver, code = out.driver, code_of(out.dtype)
+    if code not in _LETTERS:
+        return False
+    library = _library(driver)
+    if library is None:
+        return False
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    of_a, of_b = matrix(a.shape[-2:], a.strides[-2:]), matrix(b.shape[-2:], b.strides[-2:])
+    axes = stacked(out.shape[:-2], a.strides[:-2], b.strides[:-2], out.strides[:-2])
+    if of_a is None or of_b is None or axes is None:
+        return False
+    outer, inner, ((a0, a1), (b0, b1), (c0, c1)) = axes
+    if outer > 16 or max(m, n, k, inner, of_a[0], of_b[0]) > _INT or min(a0, a1, b0, b1) < 0:
+        return False
+    one, zero = _numbers.addresses(code)
+    size = out.itemsize
+    with _lock:
+        _prepared(library)
+        for i in range(outer):
+            # Column-major, the operands are their transposes, and so is the result: c^T = b^T a^T.
+            library[0].gemm(
+                code, library[1], of_b[1], of_a[1], n, m, k, one, b.address + i * b0 * size, of_b[0], b1,
+                a.address + i * a0 * size, of_a[0], a1, zero, out.address + i * c0 * size, n, c1, inner,
+            )  # fmt: skip
+    if bias is not None:
+        add_parts(out, out, 1, bias)
+    return True
+
+
+def _prepared(library):
+    """The handle in the precision that is set now."""
+    mode = _TF32_MATH if _tf32 else _DEFAULT_MATH
+    if library[2] != mode:
+        library[0].set_math_mode(library[1], mode)
+        library[2] = mode
