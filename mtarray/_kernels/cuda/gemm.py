@@ -19,10 +19,8 @@ BYTE, INT = np.dtype(np.uint8), np.dtype(np.int32)
 _LARGE, _MIDDLE, _SMALL = (128, 128, 8, 8, 8), (64, 64, 16, 4, 4), (32, 32, 32, 2, 2)
 TILES = {
     "f4": (_LARGE, _MIDDLE, _SMALL),
-    "i4": (_LARGE, _MIDDLE, _SMALL),
-    "u4": (_LARGE, _MIDDLE, _SMALL),
-    "f8": ((64, 64, 16, 4, 4), (32, 32, 32, 2, 2)),
-    "c8": ((64, 64, 16, 4, 4), (32, 32, 32, 2, 2)),
+    "f8": ((64, 64, 16, 4, 4), (32, 32, 16, 2, 2)),
+    "c8": ((64, 64, 16, 4, 4), (32, 32, 16, 2, 2)),
     "c16": ((64, 64, 8, 4, 4), (32, 32, 16, 2, 2)),
 }
 _OTHERS = (_MIDDLE, _SMALL)
@@ -76,11 +74,12 @@ def arithmetic(target, dtype, conj):
     return A, target.device(step)
 
 
-def gemm(target, dtype, tile, along_k, along_n, wide_a, wide_b, conj, mode):
-    """c = a @ b ("set"), with a row added ("bias"), or c -= a @ b ("subtract").
+def gemm(target, dtype, tile, wide, along_k, along_n, conj):
+    """c = a @ b; adds = 1: a row d is added; adds = 2: c -= a @ b.
 
-    along_k: neighbours along k are neighbours in the memory of a; along_n: along n in that of b (they decide which thread loads what).
-    wide_a, wide_b: elements that a load takes. Grid: (tiles, parts of the inner axis, products of the stack from z0 on).
+    wide: elements that a load takes. Where it is 1, the arguments ka and kb say whether neighbours along k in a, along n in b lie side by
+    side in memory, which decides which thread loads what; otherwise the parameters along_k and along_n do.
+    Grid: (tiles, parts of the inner axis, products of the stack from z0 on).
     """
     cuda, T = target.cuda, target.type(BYTE if dtype.kind == "b" else dtype)
     A, step = arithmetic(target, dtype, conj)
@@ -92,15 +91,14 @@ def gemm(target, dtype, tile, along_k, along_n, wide_a, wide_b, conj, mode):
     PM, PN = BM + max(1, 16 // dtype.itemsize), BN + max(1, 16 // dtype.itemsize)  # pitches: columns begin in different banks
     START_B = 2 * BK * PM
     EA, EB = BM * BK // THREADS, BN * BK // THREADS  # elements that a thread brings in
-    CA, CB = EA // wide_a, EB // wide_b  # loads
-    PER_A = (BK if along_k else BM) // wide_a  # loads side by side
-    PER_B = (BN if along_n else BK) // wide_b
-    STEP_A, STEP_B = THREADS // PER_A, THREADS // PER_B  # from one load of a thread to its next, along the other axis
-    BIAS, SUBTRACT = mode == "bias", mode == "subtract"
-    load_a, load_b, read = loader(target, wide_a), loader(target, wide_b), loader(target, F)
-    store_a, store_b = storer(target, wide_a), storer(target, wide_b)
+    LA, LB = EA // wide, EB // wide  # loads
+    # Loads side by side along k, m and n, and how far a thread's next load is from its last one along the other axis.
+    PK, PER_M, PER_N = BK // wide, BM // wide, BN // wide
+    SK, SM, SN = THREADS // PK, THREADS // PER_M, THREADS // PER_N
+    CHOSEN, KA, KB = wide > 1, int(along_k), int(along_n)
+    load, read, store = loader(target, wide), loader(target, F), storer(target, wide)
 
-    def gemm(c, a, b, bias, m, n, k, am, ak, bk, bn, cm, cn, s, z0, zn, a0, a1, b0, b1, c0, c1, part, cp):
+    def gemm(c, a, b, d, m, n, k, am, ak, bk, bn, cm, cn, adds, dn, ka, kb, z0, zn, a0, a1, b0, b1, c0, c1, part, cp):
         tiles = cuda.shared.array(0, T)
         acc = cuda.local.array((TM, TN), A)
         fa = cuda.local.array(TM, T)
@@ -130,63 +128,63 @@ def gemm(target, dtype, tile, along_k, along_n, wide_a, wide_b, conj, mode):
         if n - col0 < BN:
             columns = I(n - col0)
         first = cuda.blockIdx.y * part
-        left = k - first  # of the inner axis, still to be loaded
-        if left > part:
-            left = part
-        # What the thread loads first: a row and a place along k within the tile.
-        if along_k:
-            ar, ax = I(t // PER_A), I(t % PER_A * wide_a)
+        left = I(part)  # of the inner axis, still to be loaded
+        if k - first < part:
+            left = I(k - first)
+        # What the thread loads first, a row (column of b) and a place along k within the tile, and the way to what it loads next.
+        if KA if CHOSEN else ka:
+            ar, ax, ra, xa = I(t // PK), I(t % PK * wide), I(SK), I(0)
         else:
-            ax, ar = I(t // PER_A), I(t % PER_A * wide_a)
-        if along_n:
-            bx, br = I(t // PER_B), I(t % PER_B * wide_b)
+            ar, ax, ra, xa = I(t % PER_M * wide), I(t // PER_M), I(0), I(SM)
+        if KB if CHOSEN else kb:
+            br, bx, rb, xb = I(t % PER_N * wide), I(t // PER_N), I(0), I(SN)
         else:
-            br, bx = I(t // PER_B), I(t % PER_B * wide_b)
+            br, bx, rb, xb = I(t // PK), I(t % PK * wide), I(SK), I(0)
         at_a = outer * a0 + inner * a1 + (row0 + ar) * am + (first + ax) * ak
         at_b = outer * b0 + inner * b1 + (first + bx) * bk + (col0 + br) * bn
+        own_a = I(ax * PM + ar)
+        own_b = I(bx * PN + br)
+        ma = I(rows - ar)  # rows of a, columns of b that are left from here
+        nb = I(columns - br)
         at_c = outer * c0 + inner * c1 + cuda.blockIdx.y * cp + (row0 + ty * F) * cm + (col0 + tx * F) * cn
-        at_row = (col0 + tx * F) * s
         rest_m = I(rows - ty * F)
         rest_n = I(columns - tx * F)
+        # What is added comes first, while registers are free.
         for i in range(TM):
+            r = i // F * (ROWS * F) + i % F
             for j in range(TN):
-                acc[i, j] = A(0)
+                x = j // F * (COLUMNS * F) + j % F
+                value = A(0)
+                if adds and r < rest_m and x < rest_n:
+                    if adds == 1:
+                        value = A(d[(col0 + tx * F + x) * dn])
+                    else:
+                        value = A(-c[at_c + r * cm + x * cn])
+                acc[i, j] = value
         half = I(0)
         begun = False
         more = True
         while begun or more:
             more = left > 0
-            if more:
+            if more:  # the next strips are on their way while those in shared memory are multiplied
                 deep = I(BK)
                 if left < BK:
-                    deep = I(left)
-                for q in range(CA):
-                    if along_k:
-                        inside = I(ar + q * STEP_A) < rows and ax < deep
-                        at = at_a + q * STEP_A * am
+                    deep = left
+                for q in range(LA):
+                    if I(q * ra) < ma and I(ax + q * xa) < deep:
+                        load(ga, q * wide, a, at_a + q * (ra * am + xa * ak))
                     else:
-                        inside = ar < rows and I(ax + q * STEP_A) < deep
-                        at = at_a + q * STEP_A * ak
-                    if inside:
-                        load_a(ga, q * wide_a, a, at)
+                        for v in range(wide):
+                            ga[q * wide + v] = T(0)
+                for q in range(LB):
+                    if I(q * rb) < nb and I(bx + q * xb) < deep:
+                        load(gb, q * wide, b, at_b + q * (rb * bn + xb * bk))
                     else:
-                        for v in range(wide_a):
-                            ga[q * wide_a + v] = T(0)
-                for q in range(CB):
-                    if along_n:
-                        inside = br < columns and I(bx + q * STEP_B) < deep
-                        at = at_b + q * STEP_B * bk
-                    else:
-                        inside = I(br + q * STEP_B) < columns and bx < deep
-                        at = at_b + q * STEP_B * bn
-                    if inside:
-                        load_b(gb, q * wide_b, b, at)
-                    else:
-                        for v in range(wide_b):
-                            gb[q * wide_b + v] = T(0)
+                        for v in range(wide):
+                            gb[q * wide + v] = T(0)
                 at_a += BK * ak
                 at_b += BK * bk
-                left -= BK
+                left = I(left - BK)
             if begun:
                 from_a = I(half * (BK * PM) + ty * F)
                 from_b = I(START_B + half * (BK * PN) + tx * F)
@@ -200,23 +198,20 @@ def gemm(target, dtype, tile, along_k, along_n, wide_a, wide_b, conj, mode):
                             acc[i, j] = step(acc[i, j], fa[i], fb[j])
             if more:
                 half = I(1 - half)
-                if along_k:
-                    to_a = I(half * (BK * PM) + ax * PM + ar)
-                    for q in range(CA):
-                        for v in range(wide_a):
-                            tiles[to_a + v * PM + q * STEP_A] = ga[q * wide_a + v]
-                else:
-                    to_a = I(half * (BK * PM) + ax * PM + ar)
-                    for q in range(CA):
-                        store_a(tiles, to_a + q * STEP_A * PM, ga, q * wide_a)
-                to_b = I(START_B + half * (BK * PN) + bx * PN + br)
-                if along_n:
-                    for q in range(CB):
-                        store_b(tiles, to_b + q * STEP_B * PN, gb, q * wide_b)
-                else:
-                    for q in range(CB):
-                        for v in range(wide_b):
-                            tiles[to_b + v * PN + q * STEP_B] = gb[q * wide_b + v]
+                to_a = I(half * (BK * PM) + own_a)
+                to_b = I(START_B + half * (BK * PN) + own_b)
+                for q in range(LA):
+                    if CHOSEN and not KA:
+                        store(tiles, to_a + q * (xa * PM), ga, q * wide)
+                    else:
+                        for v in range(wide):
+                            tiles[to_a + v * PM + q * (xa * PM + ra)] = ga[q * wide + v]
+                for q in range(LB):
+                    if CHOSEN and KB:
+                        store(tiles, to_b + q * (xb * PN), gb, q * wide)
+                    else:
+                        for v in range(wide):
+                            tiles[to_b + v * PN + q * (xb * PN + rb)] = gb[q * wide + v]
             cuda.syncthreads()
             begun = more
         for i in range(TM):
@@ -225,24 +220,21 @@ def gemm(target, dtype, tile, along_k, along_n, wide_a, wide_b, conj, mode):
                 for j in range(TN):
                     x = j // F * (COLUMNS * F) + j % F
                     if x < rest_n:
-                        at = at_c + r * cm + x * cn
-                        if SUBTRACT:
-                            c[at] = T(c[at] - acc[i, j])
-                        elif BIAS:
-                            c[at] = T(acc[i, j] + bias[at_row + x * s])
-                        else:
-                            c[at] = T(acc[i, j])
+                        value = acc[i, j]
+                        if adds == 2:
+                            value = A(-value)
+                        c[at_c + r * cm + x * cn] = T(value)
 
     return gemm
 
 
-def each(target, dtype, conj, mode):
+def each(target, dtype, conj):
     """The same for small matrices, of which a stack has many: a thread computes one element of c."""
     cuda, T = target.cuda, target.type(BYTE if dtype.kind == "b" else dtype)
     A, step = arithmetic(target, dtype, conj)
-    BIAS, SUBTRACT = mode == "bias", mode == "subtract"
+    BOOL = dtype.kind == "b"
 
-    def each(c, a, b, bias, m, n, k, am, ak, bk, bn, cm, cn, s, z0, zn, a0, a1, b0, b1, c0, c1, count):
+    def each(c, a, b, d, m, n, k, am, ak, bk, bn, cm, cn, adds, dn, z0, zn, a0, a1, b0, b1, c0, c1, count):
         i = cuda.grid(1)
         while i < count:
             z = i // (m * n)
@@ -254,16 +246,19 @@ def each(target, dtype, conj, mode):
             inner = z - outer * zn
             at_a = outer * a0 + inner * a1 + r * am
             at_b = outer * b0 + inner * b1 + x * bn
-            total = A(0)
+            value = A(0)
             for p in range(k):
-                total = step(total, a[at_a + p * ak], b[at_b + p * bk])
-            at_c = outer * c0 + inner * c1 + r * cm + x * cn
-            if SUBTRACT:
-                c[at_c] = T(c[at_c] - total)
-            elif BIAS:
-                c[at_c] = T(total + bias[x * s])
-            else:
-                c[at_c] = T(total)
+                value = step(value, a[at_a + p * ak], b[at_b + p * bk])
+            at = outer * c0 + inner * c1 + r * cm + x * cn
+            if adds == 2:
+                value = A(A(c[at]) - value)
+            elif adds == 1:
+                given = d[x * dn]
+                if BOOL:
+                    value = A(value | given)
+                else:
+                    value = A(value + A(given))
+            c[at] = T(value)
             i += cuda.gridsize(1)
 
     return each
@@ -296,14 +291,15 @@ def _codes(dtype, addresses, numbers):
     return f"*{code} " * addresses + "i8 " * numbers
 
 
-def _gemm(dtype, tile, along_k, along_n, wide_a, wide_b, conj, mode):
+def _gemm(dtype, tile, wide, along_k, along_n, conj):
     threads = tile[0] // tile[3] * (tile[1] // tile[4])
-    blocks = 2 if threads == 256 else 1
-    return Kernel(gemm, (dtype, tile, along_k, along_n, wide_a, wide_b, conj, mode), _codes(dtype, 4, 20), threads, blocks)
+    if wide == 1:
+        along_k = along_n = True  # are arguments then
+    return Kernel(gemm, (dtype, tile, wide, along_k, along_n, conj), _codes(dtype, 4, 23), threads, 2 if wide > 1 and threads == 256 else 1)
 
 
-def _each(dtype, conj, mode):
-    return Kernel(each, (dtype, conj, mode), _codes(dtype, 4, 19), 256)
+def _each(dtype, conj):
+    return Kernel(each, (dtype, conj), _codes(dtype, 4, 20), 256)
 
 
 def summed(dtype, biased):
@@ -344,20 +340,16 @@ def stacked(shape, *strides):
     return axes[1][0], axes[0][0], list(zip(axes[1][1], axes[0][1]))
 
 
-def _wide(x, fast, slow, loaded):
-    """How many elements a load of this operand takes: 16 bytes of them if all addresses are multiples of 16 and no load crosses an edge."""
-    w = 16 // x.dtype.itemsize
-    if w < 2 or x.dtype.kind == "b" or x.dtype.itemsize < 4 or x.strides[fast] != 1 or loaded % w:
-        return 1
-    steps = [x.strides[slow], *[s for n, s in zip(x.shape[:-2], x.strides[:-2]) if n != 1]]
-    if x.shape[fast] % w or x.address % 16 or any(s % w for s in steps):
-        return 1
-    return w
+def _is_wide(x, w, fast, slow, loaded):
+    """Whether loads may take w neighbouring elements of an operand: all addresses are multiples of 16, and no load crosses an edge."""
+    if x.strides[fast] != 1 or x.shape[fast] % w or x.address % 16 or loaded % w:
+        return False
+    return not any(s % w for n, s in zip(x.shape, x.strides) if n != 1 and s != 1) and (x.shape[slow] == 1 or x.strides[slow] % w == 0)
 
 
-def multiply(out, a, b, bias=None, mode="set", conj=0, tile=None, parts=None):
-    """out = a @ b, "subtract": out -= a @ b; with `bias`, a 1-D tensor, added to each row. Tensors of one dtype, (..., m, k), (..., k, n),
-    (..., m, n), k > 0, whose stacks have been broadcast to that of `out`. tile, parts: for tests; chosen otherwise."""
+def multiply(out, a, b, bias=None, subtract=False, conj=0, tile=None, parts=None):
+    """out = a @ b, with `bias`, a 1-D tensor, added to each row; or out -= a @ b. Tensors of one dtype, (..., m, k), (..., k, n) and
+    (..., m, n), k > 0, whose stacks have been broadcast to that of `out`. conj: 2 conjugates b. tile, parts: for tests."""
     m, k = a.shape[-2:]
     n = b.shape[-1]
     if 0 in out.shape:
@@ -368,49 +360,48 @@ def multiply(out, a, b, bias=None, mode="set", conj=0, tile=None, parts=None):
         axes = stacked(out.shape[:-2], (a := a.copy()).strides[:-2], (b := b.copy()).strides[:-2], out.strides[:-2])
     outer, zn, ((a0, a1), (b0, b1), (c0, c1)) = axes
     stack = outer * zn
-    if bias is not None:
-        mode, s, row = "bias", bias.strides[0], bias.address
-    else:
-        s, row = 0, out.address  # which is not read
     (am, ak), (bk, bn), (cm, cn) = a.strides[-2:], b.strides[-2:], out.strides[-2:]
-    if m == 1:
-        am = k * ak
-    if n == 1:
-        bn = k * bk
-    where = (m, n, k, am, ak, bk, bn, cm, cn, s)
-    steps = (zn, a0, a1, b0, b1, c0, c1)
+    adds, d, dn = (2 if subtract else 0), out.address, 0
+    if bias is not None:
+        adds, d, dn = 1, bias.address, bias.strides[0]
     if tile is None and m * n <= 256 and k <= 64:
         count = stack * m * n
-        _each(dtype, conj, mode).launch(
-            driver, min(-(-count // 256), 1 << 20), min(256, -(-count // 32) * 32), out.address, a.address, b.address, row,
-            *where, 0, *steps, count,
+        _each(dtype, conj).launch(
+            driver, min(-(-count // 256), 1 << 20), min(256, -(-count // 32) * 32), out.address, a.address, b.address, d,
+            m, n, k, am, ak, bk, bn, cm, cn, adds, dn, 0, zn, a0, a1, b0, b1, c0, c1, count,
         )  # fmt: skip
         return
     chosen, cut = _chosen(dtype, m, n, k, stack, driver.multiprocessors)
     if tile is None:
         tile = chosen
     if parts is None:
-        parts = cut if mode != "subtract" else 1
-    along_k, along_n = abs(ak) <= abs(am), abs(bn) <= abs(bk)
+        parts = 1 if subtract else cut
+    along_k, along_n = m == 1 or abs(ak) <= abs(am), n == 1 or abs(bn) <= abs(bk)
     BM, BN, BK, TM, TN = tile
     threads = BM // TM * (BN // TN)
-    wide_a = _wide(a, -1 if along_k else -2, -2 if along_k else -1, BM * BK // threads)
-    wide_b = _wide(b, -1 if along_n else -2, -2 if along_n else -1, BN * BK // threads)
+    wide = 16 // dtype.itemsize
+    if (
+        dtype.kind != "f"
+        or not _is_wide(a, wide, *((-1, -2) if along_k else (-2, -1)), BM * BK // threads)
+        or not _is_wide(b, wide, *((-1, -2) if along_n else (-2, -1)), BN * BK // threads)
+    ):
+        wide = 1
     part = -(-k // parts)
     part = -(-part // BK) * BK
+    part = min(part, 1 << 30)
     parts = -(-k // part)
-    to, cp, own = out, 0, mode
+    to, cp = out, 0
     if parts > 1:
         to = empty(driver, (parts, stack, m, n), dtype)
-        cm, cn, c0, c1, cp, own = n, 1, zn * m * n, m * n, stack * m * n, "set"
-    kernel = _gemm(dtype, tile, along_k, along_n, wide_a, wide_b, conj, own)
-    pitch = 2 * max(1, 16 // dtype.itemsize)
-    shared = 2 * BK * (BM + BN + pitch) * dtype.itemsize
+        cm, cn, c0, c1, cp, adds = n, 1, zn * m * n, m * n, stack * m * n, 0
+    kernel = _gemm(dtype, tile, wide, along_k, along_n, conj)
+    shared = 2 * BK * (BM + BN + 2 * max(1, 16 // dtype.itemsize)) * dtype.itemsize
     grid = -(-m // BM) * -(-n // BN), parts
     for z0 in range(0, stack, _STACK):
         kernel.launch(
-            driver, (*grid, min(stack - z0, _STACK)), threads, to.address, a.address, b.address, row,
-            m, n, k, am, ak, bk, bn, cm, cn, s, z0, zn, a0, a1, b0, b1, c0, c1, part, cp, shared=shared,
+            driver, (*grid, min(stack - z0, _STACK)), threads, to.address, a.address, b.address, d,
+            m, n, k, am, ak, bk, bn, cm, cn, adds, dn, int(along_k), int(along_n), z0, zn,
+            a0, a1, b0, b1, c0, c1, part, cp, shared=shared,
         )  # fmt: skip
     if parts > 1:
         add_parts(out, to, parts, bias)
@@ -432,13 +423,12 @@ def dtypes():
 
 def every():
     for dtype in dtypes():
-        w = 16 // dtype.itemsize if 4 <= dtype.itemsize < 16 else 1
         for biased in (False, True):
             yield summed(dtype, biased)
-        for mode in ("set", "bias", "subtract") if dtype.kind in "fc" else ("set",):
-            for conj in (0, 1, 2) if mode == "subtract" and dtype.kind == "c" else (0,):
-                yield _each(dtype, conj, mode)
-                for tile in tiles_of(dtype):
+        for conj in (0, 2) if dtype.kind == "c" else (0,):
+            yield _each(dtype, conj)
+            for tile in tiles_of(dtype):
+                yield _gemm(dtype, tile, 1, True, True, conj)
+                if dtype.kind == "f":
                     for along_k, along_n in ((True, True), (True, False), (False, True), (False, False)):
-                        for wide in {w, 1} if mode == "set" and dtype.kind == "f" else (1,):
-                            yield _gemm(dtype, tile, along_k, along_n, wide, wide, conj, mode)
+                        yield _gemm(dtype, tile, 16 // dtype.itemsize, along_k, along_n, conj)
