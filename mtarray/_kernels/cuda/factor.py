@@ -507,12 +507,11 @@ def flat(x):
 
 def raise_if(failed, reason):
     """LinAlgError if one of these numbers on the device is not 0."""
-    if failed.size == 0:
-        return
-    flag = like(failed, (1,)) if failed.size > 1 else failed
+    flag = failed
     if failed.size > 1:
+        flag = like(failed, (1,))
         _any().launch(failed.driver, 1, THREADS, flag.address, failed.address, failed.size)
-    if flag.to_host()[0]:
+    if flag.size and flag.to_host().any():
         raise np.linalg.LinAlgError(reason)
 
 
