@@ -110,9 +110,9 @@ def lu_panel(target, dtype, threads):
             if place != j:
                 c = t
                 while c < n:
-                    v = x[at + j * n + c]
+                    element = x[at + j * n + c]
                     x[at + j * n + c] = x[at + place * n + c]
-                    x[at + place * n + c] = v
+                    x[at + place * n + c] = element
                     c += threads
                 if t == 0:
                     o = order[z * n + j]

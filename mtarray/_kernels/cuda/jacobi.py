@@ -17,6 +17,7 @@ from .tensor import empty
 SWEEPS = 24
 ALL = 0xFFFFFFFF
 WARPS = 8
+ALONE = 128  # columns up to which one block turns all pairs of a matrix
 
 
 def columns_of(target, dtype, hermitian):
@@ -267,7 +268,7 @@ def orthogonal(x, hermitian=False):
     rounds = max(2 * pairs - 1, 0) if k > 1 else 0
     warps = min(WARPS, pairs)
     blocks = 1
-    if k > 128 and stack * 2 <= driver.multiprocessors:
+    if k > ALONE and stack * 2 <= driver.multiprocessors:
         blocks = -(-pairs // warps)
     kernel = _turn(dtype)
     steps = range(0, rounds, 1 if blocks > 1 else rounds or 1)

@@ -247,9 +247,8 @@ def adjugate_by_singular_values(x):
     u, s, vh = _svd(flat(x), True)
     stack, n = s.shape
     weights = empty(s.driver, (stack, n), x.dtype)
-    _others(x.dtype).launch(
-        x.driver, -(-stack // 128), 128, weights.address, s.address, _determined(u)[0].address, _determined(vh)[0].address, n, stack
-    )
+    of_u, of_vh = _determined(u)[0], _determined(vh)[0]
+    _others(x.dtype).launch(x.driver, -(-stack // 128), 128, weights.address, s.address, of_u.address, of_vh.address, n, stack)
     return product(scale(adjoint(vh), weights, "columns"), adjoint(u)).reshaped(x.shape)
 
 
