@@ -217,6 +217,23 @@ def test_eigenvalues(dtype):
             assert_near(on_device(spectral.eig_values, y), values)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_small_numbers(dtype):
+    """Matrices of rank 1, whose other columns shrink below all bounds, and matrices of numbers near the smallest."""
+    size = 1e-36 if dtype in ("f4", "c8") else 1e-300
+    for x in (np.outer(drawn(4, dtype), drawn(4, dtype)), drawn((4, 4), dtype) * np.dtype(dtype).type(size)):
+        one = np.dtype(dtype).type(1 / np.abs(x).max())
+        u, s, vh = on_device(spectral.svd_factors, x, full_matrices=True)
+        assert_near((u * s) @ vh * one, x * one)
+        assert_near(adjoint(u) @ u, np.eye(4, dtype=dtype))
+        assert_near(vh @ adjoint(vh), np.eye(4, dtype=dtype))
+        q, r = on_device(factor.qr_factors, x, mode="reduced")
+        assert_near(q @ r * one, x * one)
+        assert_near(adjoint(q) @ q, np.eye(4, dtype=dtype))
+        values, vectors = on_device(spectral.eig_pairs, x)
+        assert_near(x @ vectors * one, (vectors * values * one).astype(vectors.dtype))
+
+
 def test_many_blocks_turn_one_matrix(monkeypatch):
     """Rounds of Jacobi's method as launches of their own, and sweeps of several warps."""
     monkeypatch.setattr(jacobi, "ALONE", 5)

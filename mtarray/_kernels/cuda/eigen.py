@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .factor import FLOATING, INT, THREADS, _codes, flat, magnitudes, quotients, raise_if, real_of
+from .factor import FLOATING, INT, THREADS, _codes, flat, floor_of, magnitudes, quotients, raise_if, real_of
 from .kernel import Kernel
 from .products import product
 from .tensor import empty
@@ -18,14 +18,14 @@ def schur(target, given, dtype, vectors):
     """h, z: x = z h z^H with h upper triangular; z only for `vectors`. failed: 1 where x is not finite, 2 where it does not converge."""
     cuda, T, R = target.cuda, target.type(dtype), target.type(real_of(dtype))
     magnitude, quotient = magnitudes(target, dtype), quotients(target, dtype)
-    EPS, LARGEST = R(np.finfo(dtype).eps), R(np.finfo(dtype).max)
+    EPS, LARGEST, FLOOR = R(np.finfo(dtype).eps), R(np.finfo(dtype).max), R(floor_of(dtype))
 
     def rotate(h, z, at, n, p, a, b, t):
         """Rows p and p + 1 by the rotation that maps (a, b) to (., 0), columns by its adjoint."""
         size = R(math.hypot(R(math.hypot(a.real, a.imag)), R(math.hypot(b.real, b.imag))))
         c = R(1)
         s = T(0)
-        if size > R(0):
+        if size > FLOOR:
             first = R(math.hypot(a.real, a.imag))
             if first == R(0):
                 c = R(0)
@@ -59,24 +59,39 @@ def schur(target, given, dtype, vectors):
 
     rotate = target.device(rotate)
 
-    def schur(h, z, x, failed, n):
+    def schur(h, z, scales, x, failed, n):
+        sizes = cuda.shared.array(THREADS, R)
         t = cuda.threadIdx.x
         at = cuda.blockIdx.x * n * n
-        bad = 0
+        size = R(0)
         i = t
         while i < n * n:
-            value = T(x[at + i])
-            if not magnitude(value) <= LARGEST:
-                bad = 1
-            h[at + i] = value
+            found = magnitude(T(x[at + i]))
+            if found > size or found != found:
+                size = found
+            i += THREADS
+        sizes[t] = size
+        cuda.syncthreads()
+        size = R(0)
+        for k in range(THREADS):
+            found = sizes[k]
+            if found > size or found != found:
+                size = found
+        bad = not size <= LARGEST
+        if size == R(0):
+            size = R(1)
+        i = t
+        while i < n * n:
+            h[at + i] = T(T(x[at + i]) / size)
             if vectors:
                 row = i // n
                 z[at + i] = T(1) if i - row * n == row else T(0)
             i += THREADS
-        bad = cuda.syncthreads_or(bad)
         if t == 0:
-            failed[cuda.blockIdx.x] = bad != 0
-        if bad != 0:
+            scales[cuda.blockIdx.x] = size
+            failed[cuda.blockIdx.x] = bad
+        cuda.syncthreads()
+        if bad:
             return
         for k in range(n - 2):
             for back in range(n - 2 - k):
@@ -118,9 +133,9 @@ def schur(target, given, dtype, vectors):
                     shift = T(d + T(magnitude(c)))
                 else:
                     # The eigenvalue of the last 2 x 2 block that is nearer to d: d - b c / (e + sign sqrt(e^2 + b c)), e = (a - d) / 2.
-                    size = R(R(magnitude(a) + magnitude(d)) + R(magnitude(b) + magnitude(c)))
-                    e = T(T(a - d) / R(R(2) * size))
-                    f = T(T(b / size) * T(c / size))
+                    block = R(R(magnitude(a) + magnitude(d)) + R(magnitude(b) + magnitude(c)))
+                    e = T(T(a - d) / R(R(2) * block))
+                    f = T(T(b / block) * T(c / block))
                     g = T(T(e * e) + f)
                     # Its square root.
                     m = R(math.hypot(g.real, g.imag))
@@ -140,7 +155,7 @@ def schur(target, given, dtype, vectors):
                     root = T(complex(R(e.real + re), R(e.imag + im)))
                     shift = d
                     if magnitude(root) > R(0):
-                        shift = T(d - T(quotient(f, root) * size))
+                        shift = T(d - T(quotient(f, root) * block))
                 for p in range(low, high):
                     if p == low:
                         a = T(h[at + low * (n + 1)] - shift)
@@ -165,13 +180,13 @@ def eigenvectors_of_triangles(target, dtype):
     magnitude, quotient = magnitudes(target, dtype), quotients(target, dtype)
     EPS, LARGE = R(np.finfo(dtype).eps), R(1e10)
 
-    def eigenvectors_of_triangles(values, x, h, n, count):
+    def eigenvectors_of_triangles(values, x, h, scales, n, count):
         e = cuda.grid(1)
         while e < count:
             j = e % n
             at = (e - j) * n
             own = h[at + j * (n + 1)]
-            values[e] = own
+            values[e] = T(own * scales[e // n])
             size = R(0)
             for i in range(j + 1):
                 size = R(max(size, magnitude(h[at + i * n + j])))
@@ -232,11 +247,11 @@ def _complex(dtype):
 
 def _schur(given, vectors):
     dtype = _complex(given)
-    return Kernel(schur, (given, dtype, vectors), _codes(dtype, f"T T *{given.str[1:]} *i4 i8"), THREADS)
+    return Kernel(schur, (given, dtype, vectors), _codes(dtype, f"T T R *{given.str[1:]} *i4 i8"), THREADS)
 
 
 def _vectors(dtype):
-    return Kernel(eigenvectors_of_triangles, (dtype,), _codes(dtype, "T T T i8 i8"), 128)
+    return Kernel(eigenvectors_of_triangles, (dtype,), _codes(dtype, "T T T R i8 i8"), 128)
 
 
 def _unit(dtype):
@@ -249,10 +264,11 @@ def _eig(x, vectors):
     driver, dtype = x.driver, _complex(x.dtype)
     h, z, y = [empty(driver, x.shape, dtype) for _ in range(3)]
     values, failed = empty(driver, shape[:-1], dtype), empty(driver, (stack,), INT)
+    scales = empty(driver, (stack,), real_of(dtype))
     if x.size == 0:
         return values, z.reshaped(shape)
-    _schur(x.dtype, vectors).launch(driver, stack, THREADS, h.address, z.address, x.address, failed.address, n)
-    _vectors(dtype).launch(driver, -(-stack * n // 128), 128, values.address, y.address, h.address, n, stack * n)
+    _schur(x.dtype, vectors).launch(driver, stack, THREADS, h.address, z.address, scales.address, x.address, failed.address, n)
+    _vectors(dtype).launch(driver, -(-stack * n // 128), 128, values.address, y.address, h.address, scales.address, n, stack * n)
     out = z
     if vectors:
         out = product(z, y.transpose((0, 2, 1)))

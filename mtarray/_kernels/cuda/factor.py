@@ -27,6 +27,12 @@ def real_of(dtype):
     return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
 
 
+def floor_of(dtype):
+    """The smallest size of which quotients and roots are precise."""
+    limits = np.finfo(dtype)
+    return float(limits.smallest_normal) / float(limits.eps)
+
+
 def quotients(target, dtype):
     """A device function: the quotient of two numbers; of complex ones by Smith's method, which does not overflow on the way."""
     T = target.type(dtype)
@@ -325,6 +331,8 @@ def reflections(target, dtype, lanes, rows):
     (p of them). The threads are so many lanes along rows of x, and so many rows of them."""
     cuda, T, R = target.cuda, target.type(dtype), target.type(real_of(dtype))
     quotient, magnitude = quotients(target, dtype), magnitudes(target, dtype)
+    FLOOR = R(floor_of(dtype))
+    LIFT = R(1 / floor_of(dtype))
     THREADS = lanes * rows
 
     def reflect(y, at, pitch, x, at_v, pitch_v, m, n, factor, sums):
@@ -395,14 +403,19 @@ def reflections(target, dtype, lanes, rows):
             below = size > R(0) or size != size
             if v > size or v != v:
                 size = v
+            lift = R(1)  # for columns so small that quotients of their elements would not be precise
+            if size < FLOOR:
+                lift = LIFT
+            size = R(size * lift)
+            alpha = T(alpha * lift)
             cuda.syncthreads()
             tau = T(0)
             if below or alpha.imag != R(0):
                 total = R(0)
                 i = j + t
                 while i < m:
-                    v = R(x[at + i * n + j].real / size)
-                    w = R(x[at + i * n + j].imag / size)
+                    v = R(R(x[at + i * n + j].real * lift) / size)
+                    w = R(R(x[at + i * n + j].imag * lift) / size)
                     total = R(total + R(v * v) + R(w * w))
                     i += THREADS
                 sizes[t] = total
@@ -417,11 +430,11 @@ def reflections(target, dtype, lanes, rows):
                 tau = quotient(T(beta - alpha), T(beta))
                 i = j + 1 + t
                 while i < m:
-                    x[at + i * n + j] = quotient(x[at + i * n + j], T(alpha - beta))
+                    x[at + i * n + j] = quotient(T(x[at + i * n + j] * lift), T(alpha - beta))
                     i += THREADS
                 cuda.syncthreads()
                 if t == 0:
-                    x[here] = T(beta)
+                    x[here] = T(beta / lift)
             if t == 0:
                 taus[at_tau + j] = tau
             cuda.syncthreads()

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from .factor import FLOATING, INT, LONG, THREADS, _codes, magnitudes, real_of
+from .factor import FLOATING, INT, LONG, THREADS, _codes, floor_of, magnitudes, real_of
 from .kernel import Kernel
 from .tensor import empty
 
@@ -107,7 +107,7 @@ def turn(target, dtype):
     """Rounds [first, last) of a sweep over the n columns, of m elements, of each matrix. Grid: (blocks that share the pairs, matrices)."""
     cuda, T, R = target.cuda, target.type(dtype), target.type(real_of(dtype))
     COMPLEX = dtype.kind == "c"
-    EPS, MANY = R(np.finfo(dtype).eps), R(1e8)
+    EPS, MANY, FLOOR = R(np.finfo(dtype).eps), R(1e8), R(floor_of(dtype))
 
     def sum_of_warp(x):
         for s in range(5):
@@ -173,7 +173,7 @@ def turn(target, dtype):
                             e = T(complex(R(re / size), R(-im / size)))
                     elif re < R(0):
                         e = T(-1)
-                    if size > R(tolerance * R(R(math.sqrt(alpha)) * R(math.sqrt(beta)))):
+                    if size > FLOOR and size > R(tolerance * R(R(math.sqrt(alpha)) * R(math.sqrt(beta)))):
                         zeta = R(R(beta - alpha) / R(R(2) * size))
                         if abs(zeta) > MANY:
                             tangent = R(R(0.5) / zeta)

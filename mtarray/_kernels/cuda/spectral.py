@@ -3,7 +3,7 @@
 import math
 
 from .eigen import eig_pairs, eig_values
-from .factor import FLOATING, THREADS, _codes, _determined, flat, grid_of, qr, raise_if, real_of
+from .factor import FLOATING, THREADS, _codes, _determined, flat, floor_of, grid_of, qr, raise_if, real_of
 from .jacobi import orthogonal
 from .kernel import Kernel
 from .products import product
@@ -57,7 +57,7 @@ def adjoints(target, dtype):
 def phases(target, dtype):
     """Columns of q (m, p) times r[j, j] / |r[j, j]|, of r (p, n), j < n."""
     cuda, T, R = target.cuda, target.type(dtype), target.type(real_of(dtype))
-    COMPLEX = dtype.kind == "c"
+    COMPLEX, FLOOR = dtype.kind == "c", R(floor_of(dtype))
 
     def phases(q, r, m, p, n, count):
         i = cuda.grid(1)
@@ -68,7 +68,7 @@ def phases(target, dtype):
                 d = r[(z * p + j) * n + j]
                 if COMPLEX:
                     size = R(math.hypot(d.real, d.imag))
-                    if size > R(0):
+                    if size > FLOOR:
                         q[i] = T(q[i] * T(complex(R(d.real / size), R(d.imag / size))))
                 elif d < T(0):
                     q[i] = T(-q[i])
