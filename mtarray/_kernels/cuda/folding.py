@@ -12,6 +12,7 @@ What a fold finds is a *state* of one to three numbers; a kind of fold is a `Fun
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -521,18 +522,19 @@ class Kind(NamedTuple):
         return " ".join([f"*{_code(d)}" for d in codes]) + " i8" * (5 + len(_KEPT) + len(_FOLDED)) + " f8"
 
     def every(self, full=False):
-        """Its kernels for contiguous tensors; full: for all that there are."""
+        """Its kernels for contiguous tensors, of one form of each layout; full: all that there are."""
         deeps = (8, 16) if self.dtype.itemsize <= 4 else (8,)
-        for lanes in _LANES:
-            for walk in ("unit", "line", "axes") if full else ("unit",):
-                for deep in deeps if full or lanes > 8 else (8,):
-                    yield self.rows(lanes, walk, deep)
-        for across, lanes in _BLOCKS if full else _BLOCKS[1:2]:
-            for walk in ("line", "axes") if full else ("line",):
-                for deep in deeps if lanes > 1 else (8,):
-                    yield self.columns(across, lanes, walk, deep)
-        for across in _JOINED if full else _JOINED[1:]:
-            yield self.leaves(across)
+        if not full:
+            yield self.rows(8, "unit", 8)
+            yield self.rows(BLOCK, "unit", deeps[-1])
+            yield self.columns(*_BLOCKS[1], "line", deeps[-1])
+            yield self.leaves(_JOINED[1])
+            return
+        for lanes, walk in product(_LANES, ("unit", "line", "axes")):
+            yield from [self.rows(lanes, walk, deep) for deep in deeps if deep == 8 or lanes > 1]
+        for (across, lanes), walk in product(_BLOCKS, ("line", "axes")):
+            yield from [self.columns(across, lanes, walk, deep) for deep in deeps if deep == 8 or lanes > 1]
+        yield from map(self.leaves, _JOINED)
 
 
 # Threads of an output in rows; neighbouring outputs and threads of each in columns; neighbouring outputs where leaves are joined.
