@@ -14,9 +14,6 @@ from mtarray.convolution import _engine
 
 from . import nn_catalogue
 
-pytest.importorskip("mtarray._kernels.cuda.products")
-pytest.importorskip("mtarray._kernels.cuda.selection")
-
 
 @pytest.fixture(autouse=True)
 def simulated() -> Iterator[None]:

@@ -122,8 +122,6 @@ def test_numbers_of_the_cpu_for_arrays(name: str) -> None:
 
 @pytest.mark.parametrize("name", CLOSE)
 def test_arithmetic_on_top(name: str) -> None:
-    if name == "multivariate_normal":
-        pytest.importorskip("mtarray._kernels.cuda.products")
     a, b = both(lambda r: CLOSE[name](r, lambda x: xp.asarray(x, device=r.device)))
     np.testing.assert_allclose(np.asarray(a.to_device("cpu")), np.asarray(b), rtol=1e-5 if b.dtype == xp.float32 else 1e-13)
 

@@ -14,6 +14,7 @@ from mtarray._kernels.source import Scalar
 
 from .copying import contiguous
 from .kernel import Kernel, code_of
+from .products import product
 from .tensor import empty, like
 
 GATES = {"lstm": 4, "gru": 3, "tanh": 1, "relu": 1}  # rows of weights for each hidden element
@@ -238,8 +239,6 @@ def _step(x, t):
 
 def forward(kind, reverse, projected, weight, bias, recurrent_bias, first, first_cell, keep):
     """(states, cells, kept): see the CPU's. Contiguous Tensors."""
-    from .products import product
-
     steps, batch, _ = projected.shape
     h = weight.shape[1]
     n = batch * h
@@ -264,8 +263,6 @@ def forward(kind, reverse, projected, weight, bias, recurrent_bias, first, first
 
 def back(kind, reverse, g, g_cells, weight, first, first_cell, states, cells, kept):
     """Cotangents of the projected inputs, the recurrent sums (the same Tensor but for "gru"), the first states and cells: see the CPU's."""
-    from .products import product
-
     steps, batch, h = states.shape
     n, driver, d = batch * h, states.driver, states.dtype
     by_x = empty(driver, (steps, batch, GATES[kind] * h), d)
