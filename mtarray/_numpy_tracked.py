@@ -55,6 +55,9 @@ def _call(ours: Any, ufunc: Any, inputs: tuple[Any, ...], out: Any = None, where
     """Where the condition `where` is false and there is no `out`, the result, which NumPy leaves to chance, is 0."""
     if dtype is not None:
         inputs = tuple([_array.xp.asarray(x).astype(dtype, copy=False) for x in inputs])
+    for target in out if out.__class__ is tuple else (out,):
+        if target.__class__ is Array:
+            _array.writable(target, f"np.{ufunc.__name__}: out", recorded=True)  # raises before anything is computed
     results = ours(*inputs)
     single = results.__class__ is not tuple
     results = (results,) if single else results

@@ -168,7 +168,7 @@ def _assign(x: Array, item: Any, key: tuple[Any, ...] | None) -> None:
     except (ValueError, TypeError) as error:
         if number or not any(word in str(error) for word in ("broadcast", "boolean array indexing")):
             raise
-        selected = x._shape if key is None or elsewhere else target[key].shape
+        selected = x._shape if key is None else _device_doors.select(x, key)._shape if elsewhere else target[key].shape
         raise ValueError(f"assignment: values of shape {source.shape} cannot be broadcast to the selected shape {selected}") from None
     except OverflowError:
         raise OverflowError(
