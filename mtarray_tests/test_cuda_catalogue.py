@@ -60,7 +60,7 @@ def test_folds(name: str, seed: int, full: bool) -> None:
     for d in _slice(len(name), [d for d in DTYPES if d in op.dtypes], seed, full, 4):
         base = values(d, 24).reshape(2, 3, 4)
         if d.kind in "fc":
-            base = np.where(np.abs(np.nan_to_num(base, nan=9.0)) < 1e3, base, 1).astype(d)
+            base = np.where(np.abs(base) < 1e3, base, 1).astype(d)
         if "prod" in name and d.kind in "fc":
             base = (np.abs(base) % 2 + 0.5).astype(d)
         for x in (base, base[::-1, :, ::2].transpose(2, 0, 1), np.broadcast_to(base[:, :1], (2, 5, 4))):
@@ -73,7 +73,7 @@ def test_folds(name: str, seed: int, full: bool) -> None:
                     np.testing.assert_array_equal(host(away), e)
                     continue
                 # The order of additions is free: the error is that of the magnitudes.
-                bound = 32 * np.finfo(d).eps * float(np.max(np.nan_to_num(np.abs(e)), initial=float(np.max(np.abs(x)))))
+                bound = 32 * np.finfo(d).eps * float(np.max(np.abs(e), initial=np.max(np.abs(x))))
                 np.testing.assert_allclose(host(away), e, rtol=0, atol=bound)
 
 

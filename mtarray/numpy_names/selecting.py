@@ -129,7 +129,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
     out = broadcast_to(asarray(choices[-1], device=conditions[0].device).astype(d, copy=False), shape)
     for condition, choice in zip(reversed(conditions), reversed(choices[:-1])):
         out = where(condition, asarray(choice, device=condition.device).astype(d, copy=False), out)
-    return out if conditions and out.flags.writeable else out.copy()
+    return out if condlist and not out._readonly else out.copy()
 
 
 def _common(xs: list[Any]) -> Any:
