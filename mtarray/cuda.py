@@ -110,6 +110,19 @@ def forbid_transfers(device: Any = "cuda") -> Iterator[None]:
         driver.forbidden = former
 
 
+_PREPARING: list[Callable[[Any], None]] = []
+
+
+def before_capture(function: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Have `function(device)` called whenever a graph is about to be captured on a device, as long as the process lives.
+
+    It is for what keeps numbers in Python that change from call to call: in a graph they would stay what they are, so they are to be moved
+    into arrays on the device, which a graph reads anew. Usable as a decorator.
+    """
+    _PREPARING.append(function)
+    return function
+
+
 def graph(function: Callable[..., Any], device: Any = "cuda") -> Callable[..., Any]:
     """`function` as a graph: its first call runs as it stands, its second one records what it launches on the device, and that call and all
     later ones are one launch each, however many kernels there are.
@@ -118,7 +131,8 @@ def graph(function: Callable[..., Any], device: Any = "cuda") -> Callable[..., A
     memory. What it returns is written anew by each call: take a copy of what is to stay.
 
     Every call must do the same work on the same shapes: other shapes of the arguments raise ValueError. What Python decides or computes in
-    the function is as it was in the second call, random numbers included. A copy between the host and the device in it, such as
+    the function is as it was in the second call: rates of schedules and random numbers, too (the number of the step, which Adam's rates
+    depend on, is counted on the device: see `before_capture`). A copy between the host and the device in it, such as
     `float(loss)`, raises CaptureError; make arrays of lists before, and read numbers after the call.
 
     >>> import mtarray as xp
@@ -143,6 +157,8 @@ def graph(function: Callable[..., Any], device: Any = "cuda") -> Callable[..., A
         if calls == 1:
             return function(*args)
         if captured is None:
+            for prepare in _PREPARING:
+                prepare(driver.device)
             inputs[:] = [a.copy() for a in args]
             result, captured = _captured(driver, lambda: function(*inputs))
         if [(a.shape, a.dtype) for a in args] != [(a.shape, a.dtype) for a in inputs]:
@@ -163,7 +179,7 @@ def _captured(driver: Any, function: Callable[[], Any]) -> tuple[Any, Any]:
     may have moved them, where something else still needed the former values."""
     from ._kernels.cuda import graphs
 
-    before = [(s, s.buffer) for s in gc.get_objects() if s.__class__ is DeviceStorage]
+    before = [(s, s.buffer) for s in gc.get_objects() if type(s) is DeviceStorage]  # (asking others for `__class__` could run their code)
 
     def run() -> Any:
         try:
@@ -190,6 +206,6 @@ def _site() -> str:
 
 
 __all__ = [
-    "CaptureError", "Memory", "TransferError", "counts", "device_count", "empty_cache", "forbid_transfers", "graph", "is_available",
-    "memory_info", "stream", "synchronize",
+    "CaptureError", "Memory", "TransferError", "before_capture", "counts", "device_count", "empty_cache", "forbid_transfers", "graph",
+    "is_available", "memory_info", "stream", "synchronize",
 ]  # fmt: skip

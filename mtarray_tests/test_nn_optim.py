@@ -449,3 +449,37 @@ def test_clip_grad_value_and_refusals() -> None:
     p.grad = xp.asarray([math.nan, 0.1, 3.0], dtype=xp.float32)
     with pytest.raises(RuntimeError, match=r"norm of order 2\.0 is nan"):
         nn.utils.clip_grad_norm_(p, 1.0, error_if_nonfinite=True)
+
+
+@pytest.mark.parametrize("kind", [nn.optim.Adam, nn.optim.AdamW])
+def test_graphs_count_the_steps_of_adam(kind: Any) -> None:
+    """Replays correct the bias as steps do, in every group; the state says how many there were, and steps go on from there."""
+    with xp.config(cuda="simulate"):
+        x = xp.asarray(np.linspace(-1, 1, 6).reshape(2, 3), device="cuda")
+
+        def start() -> tuple[Any, list[Any], Any]:
+            ps = [xp.asarray(np.full(3, v), device="cuda", dtype=d) for v, d in ((1.0, xp.float64), (2.0, xp.float32), (0.5, xp.float64))]
+            for p in ps:
+                p.requires_grad = True
+            optimizer = kind([{"params": ps[:2]}, {"params": ps[2:], "lr": 0.1}], lr=0.05)
+
+            def step(v: Any) -> Any:
+                optimizer.zero_grad()
+                loss = xp.sum((v * ps[0] + ps[1] - ps[2]) ** 2)
+                loss.backward()
+                optimizer.step()
+                return loss.detach()
+
+            return optimizer, ps, step
+
+        (one, plain, eager), (other, captured, step) = start(), start()
+        replayed = xp.cuda.graph(step)
+        for i in range(5):
+            np.testing.assert_allclose(float(replayed(x + i)), float(eager(x + i)), rtol=1e-6)
+        eager(x)
+        step(x)
+        for p, q in zip(plain, captured):
+            np.testing.assert_allclose(q.tolist(), p.tolist(), rtol=1e-5)
+        steps = [s["step"] for s in other.state_dict()["state"].values()]
+        assert steps == [s["step"] for s in one.state_dict()["state"].values()] == [6, 6, 6]
+        assert all(s.__class__ is int for s in steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import mtarray as xp
 from mtarray import Array
 
 from . import rules
@@ -27,6 +28,7 @@ class Adam(Optimizer):
     """
 
     _arrays = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    _counts = True
     _decoupled = False
 
     def __init__(
@@ -46,18 +48,27 @@ class Adam(Optimizer):
         lr, (beta1, beta2), eps, decay = group["lr"], group["betas"], group["eps"], group["weight_decay"]
         l2, kept = (0.0, 1.0 - lr * decay) if self._decoupled else (decay, 1.0)
         c1, c2 = 1.0 - beta1, 1.0 - beta2
+        stepped: dict[int, Any] = {}
+        found: dict[Any, tuple[Any, Any]] = {}
         for p, g in pairs:
             state = self._of(p, *self._arrays[: 2 + group["amsgrad"]])
-            step = state["step"] = state["step"] + 1
+            step = self._step(state, stepped)
             # Both corrections of bias are of the step, not of an element: they go into the rate and into eps.
-            root = math.sqrt(1.0 - beta2**step)
-            rate = lr * root / (1.0 - beta1**step)
+            if step.__class__ is not Array:
+                root = math.sqrt(1.0 - beta2**step)
+                rate, shift = lr * root / (1.0 - beta1**step), eps * root
+            else:
+                key = id(step), p.dtype
+                if key not in found:
+                    roots = xp.sqrt(1.0 - beta2**step)
+                    found[key] = xp.astype(lr * roots / (1.0 - beta1**step), p.dtype), xp.astype(eps * roots, p.dtype)
+                rate, shift = found[key]
             m, v = state["exp_avg"], state["exp_avg_sq"]
             if group["amsgrad"]:
                 most = state["max_exp_avg_sq"]
-                rules.amsgrad(p, g, m, v, most, c1, c2, rate, eps * root, l2, kept, out=(p, m, v, most))
+                rules.amsgrad(p, g, m, v, most, c1, c2, rate, shift, l2, kept, out=(p, m, v, most))
             else:
-                rules.adam(p, g, m, v, c1, c2, rate, eps * root, l2, kept, out=(p, m, v))
+                rules.adam(p, g, m, v, c1, c2, rate, shift, l2, kept, out=(p, m, v))
 
 
 class AdamW(Adam):

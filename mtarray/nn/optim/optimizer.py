@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -11,6 +12,8 @@ from mtarray import Array, autodiff
 from ..parameter import is_frozen
 
 State = dict[str, Any]
+_alive: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+_hooked = False
 
 
 class Optimizer:
@@ -24,6 +27,8 @@ class Optimizer:
 
     # Names of a parameter's state, where it is an array like the parameter; "step" counts.
     _arrays: ClassVar[tuple[str, ...]] = ()
+    # Whether an update depends on the number of the step. Then graphs need it as an array on the device, which parameters share.
+    _counts: ClassVar[bool] = False
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -38,6 +43,8 @@ class Optimizer:
             raise ValueError(f"{self._name}: there are no parameters (an iterator such as model.parameters() can be used once)")
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
+        if self._counts:
+            self._follow_captures()
 
     @property
     def _name(self) -> str:
@@ -136,6 +143,25 @@ class Optimizer:
         """Update the parameters of one group by their gradients."""
         raise NotImplementedError
 
+    def _follow_captures(self) -> None:
+        global _hooked
+        _alive.add(self)
+        if not _hooked:
+            _hooked = True
+            xp.cuda.before_capture(_count_on_device)
+
+    def _step(self, state: State, stepped: dict[int, Any]) -> Any:
+        """The number of this step of a parameter: an int, or where graphs are captured an array, counted up once for all that share it.
+        stepped: those of this update."""
+        step = state["step"]
+        if step.__class__ is not Array:
+            state["step"] = step + 1
+            return step + 1
+        if id(step) not in stepped:
+            stepped[id(step)] = step
+            step += 1
+        return step
+
     def _of(self, p: Array, *names: str) -> State:
         """The state of a parameter; at first with a step of 0 and zeros of its shape under each name."""
         state = self._state.get(id(p))
@@ -154,6 +180,8 @@ class Optimizer:
         self.__dict__.update(state)
         params = list(self._parameters())
         self._state = {id(params[i]): s for i, s in state["_state"].items()}
+        if self._counts:
+            self._follow_captures()
 
     def _parameters(self) -> Iterator[Array]:
         return (p for group in self.param_groups for p in group["params"])
@@ -169,7 +197,7 @@ class Optimizer:
             for p in group["params"]:
                 numbers[id(p)] = len(numbers)
             groups.append({**group, "params": [numbers[id(p)] for p in group["params"]]})
-        state = {numbers[i]: {k: v.copy() if v.__class__ is Array else v for k, v in s.items()} for i, s in self._state.items()}
+        state = {numbers[i]: {k: _saved(k, v) for k, v in s.items()} for i, s in self._state.items()}
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -220,3 +248,23 @@ class Optimizer:
             options = ", ".join(f"{k}={v}" for k, v in group.items() if k in self.defaults)
             lines.append(f"  group {i}: {len(group['params'])} parameters, {options}")
         return f"{self._name}(\n" + "\n".join(lines) + "\n)"
+
+
+def _saved(name: str, v: Any) -> Any:
+    if name == "step":
+        return int(v)
+    return v.copy() if v.__class__ is Array else v
+
+
+def _count_on_device(device: Any) -> None:
+    """The numbers of steps, of parameters on this device, as arrays there: one for all of a group that have come equally far."""
+    for optimizer in list(_alive):
+        for group in optimizer.param_groups:
+            arrays: dict[int, Array] = {}
+            for p in group["params"]:
+                state = optimizer._state.get(id(p))
+                if state is not None and p.device == device and state["step"].__class__ is not Array:
+                    n = int(state["step"])
+                    if n not in arrays:
+                        arrays[n] = xp.full((), float(n), dtype=xp.float64, device=device)
+                    state["step"] = arrays[n]
