@@ -217,6 +217,14 @@ def test_derivatives_by_parameters(name: str, exact: Any, arguments: list[tuple[
             assert float(found[k]) == pytest.approx(float(slope), rel=1e-12), (point, k)
 
 
+@pytest.mark.parametrize(("s", "q"), [(2.0, 1e300), (3.0, 1e150), (2.5, 1e18), (1.001, 1e200), (2.0, 2e17)])
+def test_zeta_of_large_q(s: float, q: float) -> None:
+    """The sum is there where each of its terms is below the smallest number; so are its derivatives."""
+    assert float(special.zeta(s, q)) == pytest.approx(q ** (1 - s) / (s - 1), rel=1e-14)
+    slope = -(q ** (1 - s)) / (s - 1) * (np.log(q) + 1 / (s - 1))
+    assert float(xp.grad(lambda s: special.zeta(s, q))(s)) == pytest.approx(slope, rel=1e-12)
+
+
 @pytest.mark.parametrize("x", [-3.5, -0.25, 0.0, 0.5, 1.5, 3.0, 20.0])
 def test_derivatives_of_zeta(x: float) -> None:
     from mtarray.special import zetas

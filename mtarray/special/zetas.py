@@ -74,6 +74,8 @@ def _hurwitz_positive(s, q):
         a, rounded = two_sum(q, k)
         if small <= 1e-8 * abs(total) and a > enough:
             break
+    if a > 1e17:  # the integral alone; a^-s itself may be below the smallest number
+        return total + math.pow(a, 1.0 - s) / (s - 1.0)
     p = math.pow(a, -s)
     if rounded != 0.0:
         p = p - p * (s * rounded / a)
@@ -111,6 +113,8 @@ def _plain_sum(s, q):
             return total
         k = k + 1.0
         a = q + k
+    if a > 1e17:
+        return total + math.pow(a, 1.0 - s) / (s - 1.0)
     return total + math.pow(a, -s) * (a / (s - 1.0) + 0.5 + _bernoulli_tail(s, a))
 
 
