@@ -179,7 +179,8 @@ def _captured(driver: Any, function: Callable[[], Any]) -> tuple[Any, Any]:
     may have moved them, where something else still needed the former values."""
     from ._kernels.cuda import graphs
 
-    before = [(s, s.buffer) for s in gc.get_objects() if type(s) is DeviceStorage]  # (asking others for `__class__` could run their code)
+    # `type`, since asking an object of another library for its `__class__` may run code of that library.
+    before = [(s, s.buffer) for s in gc.get_objects() if type(s) is DeviceStorage]
 
     def run() -> Any:
         try:
