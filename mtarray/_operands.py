@@ -55,6 +55,12 @@ def lift(x: Any, where: str) -> Array:
     raise TypeError(f"{where}: expected an array, got {x!r:.80} of type {type(x).__name__}; convert it with mtarray.asarray")
 
 
+def lift_together(where: str, *xs: Any) -> list[Array]:
+    """Operands as Arrays, numbers of Python's among them on the device of the first array."""
+    device = next((x.device for x in xs if x.__class__ is Array), None)
+    return [lift(x, where) if x.__class__ not in WEAK_KIND else _array.xp.asarray(x, device=device) for x in xs]
+
+
 def promised(x: Array, dtypes: tuple[DType, ...], where: str) -> Array:
     """`x`; in strict mode TypeError unless the standard defines the function `where` for its dtype."""
     if x._dtype not in dtypes and is_strict():

@@ -13,7 +13,7 @@ from ._config import config, is_strict
 from ._devices import CPU
 from ._dtypes import ALL, COMPLEX, REAL, int64
 from ._dtypes import bool as bool_
-from ._operands import common, lift, promised
+from ._operands import common, lift, lift_together, promised
 from ._ops import SLOW, Vjp, elementwise, engine
 from ._strides import axes_of, axis_of
 from .elementwise import not_equal
@@ -130,7 +130,7 @@ def searchsorted(x1: Any, x2: Any, /, side: str = "left", sorter: Any = None) ->
     >>> xp.searchsorted(xp.asarray([1, 3, 5]), xp.asarray([3, 4]))
     Array([1, 2], shape=(2,), dtype=int64, device='cpu')
     """
-    x1, x2 = (promised(lift(x, "searchsorted"), REAL, "searchsorted") for x in (x1, x2))
+    x1, x2 = (promised(x, REAL, "searchsorted") for x in lift_together("searchsorted", x1, x2))
     if side not in ("left", "right"):
         raise ValueError(f"searchsorted: side={side!r} must be 'left' or 'right'")
     if x1.ndim != 1:

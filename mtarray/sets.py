@@ -9,7 +9,7 @@ import numpy as np
 from ._array import Array
 from ._config import config
 from ._dtypes import INTEGER
-from ._operands import lift, promised
+from ._operands import lift, lift_together, promised
 from ._ops import engine
 from .elementwise import logical_not
 from .manipulation import reshape
@@ -123,7 +123,7 @@ def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Array:
     >>> xp.isin(xp.asarray([1, 2, 3]), xp.asarray([2, 3]))
     Array([False,  True,  True], shape=(3,), dtype=bool, device='cpu')
     """
-    x1, x2 = (promised(lift(x, "isin"), INTEGER, "isin") for x in (x1, x2))
+    x1, x2 = (promised(x, INTEGER, "isin") for x in lift_together("isin", x1, x2))
     out = member(x1, x2)
     return logical_not(out) if invert else out
 

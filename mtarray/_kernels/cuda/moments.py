@@ -40,7 +40,7 @@ def functions(target, x, result, deep=8, finish=None):
     square = target.device(square)
 
     def one(v, r, origin):
-        return F(1), M(M(v) - M(origin)), F(0)
+        return F(1), M(M(v) - M(origin)), square(M(M(v) - M(v)))  # 0, or NaN of what is not finite
 
     def strip(v, r, step, origin):
         w = cuda.local.array(deep, N)
