@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._array import Array, value
@@ -13,10 +15,18 @@ from ._storage import Storage
 _new = object.__new__
 _settings = config._values
 
+
+def _has_avx512() -> bool:
+    """As NumPy found it, which asks for no import of Numba."""
+    core: Any = getattr(np, "_core", None)
+    return bool(getattr(getattr(core, "_multiarray_umath", None), "__cpu_features__", {}).get("AVX512_SKX"))
+
+
 # Multiply-adds (of integers, of stacks) below which NumPy is done before a kernel of ours has started.
 SMALL = 1 << 15
-# Multiply-adds of float matrices up to which BLAS is always the faster one and uses one thread (`_kernels` judges the others).
-BLAS = 1 << 18
+# Multiply-adds of float matrices up to which BLAS is always the faster one and uses one thread (`_kernels` judges the others): OpenBLAS
+# has kernels for small ones where there is AVX-512.
+BLAS = 500_000 if _has_avx512() else 1 << 18
 _LIMITS = {d: BLAS if d in FLOATING else SMALL for d in NUMERIC}
 
 

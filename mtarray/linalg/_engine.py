@@ -6,6 +6,7 @@ Their callers in `linalg` have checked shapes and dtypes: matrices are the last 
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,14 @@ def _factored(x: Any) -> bool:
     return x.size >= (_MATRIX if x.ndim == 2 else _STACK) and config.kernels != "python"
 
 
+@functools.cache
+def _products() -> Any:
+    """The products of the kernels: an import at each call would cost as much as a small product."""
+    from .._kernels.cpu.matmul import matmul
+
+    return matmul
+
+
 @engine(vjp=(rules.product_by_x1, rules.product_by_x2), linear="each")
 def product(x1: Any, x2: Any) -> Any:
     """`x1 @ x2` of arrays of one dtype and of shapes that fit."""
@@ -58,10 +67,8 @@ def product(x1: Any, x2: Any) -> Any:
             if matrices and rows * columns > SMALL:
                 return np.matmul(x1, x2, out=pool.empty((*x1.shape[:-1], *x2.shape[1:]), x1.dtype))
             return np.matmul(x1, x2)
-    from .._kernels.cpu import matmul as kernels
-
     with _threads():
-        return kernels.matmul(x1, x2, x1.dtype, own=mode == "numba")
+        return _products()(x1, x2, x1.dtype, mode == "numba")
 
 
 @engine(vjp=(rules.dots_by_x1, rules.dots_by_x2), linear="each")

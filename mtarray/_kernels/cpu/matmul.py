@@ -40,6 +40,13 @@ def matmul(a, b, dtype=None, own=False):
     """
     dtype = np.result_type(a, b) if dtype is None else np.dtype(dtype)
     shapes = a.shape, b.shape
+    if len(shapes[0]) == len(shapes[1]) == 2 and dtype.kind in "fc" and not own and a.dtype is b.dtype is dtype:
+        (m, k), (inner, n) = shapes
+        if k == inner and m * n * k > SMALL and blas_reads(a) and blas_reads(b) and blas.has_gemm(dtype):
+            out = pool.empty((m, n), dtype)
+            if dtype.kind == "f" and beats_blas(m, k, n, dtype):
+                return own_matmul(a, b, out)
+            return blas.product(a, b, out)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: operands need at least one dimension; got shapes {shapes[0]} and {shapes[1]}")
     vector_a, vector_b = a.ndim == 1, b.ndim == 1
