@@ -363,3 +363,49 @@ def test_sentences_of_the_sample() -> None:
     assert not {text for _, text in learnt} & {text for _, text in asked}
     assert _reviews.sample() == (learnt, asked)
     assert 0.4 < sum(label == "positive" for label, _ in learnt) / len(learnt) < 0.6
+
+
+class Enough(Exception):
+    """Raised by the bar of a trainer that has made enough steps."""
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_trainer_steps_on_a_device(name: str, files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two steps on the simulated device leave the parameters that two steps on the CPU leave."""
+    target = importlib.import_module(f"mtarray.examples.{'_classify' if name in ('digits', 'mnist', 'sentences') else name}")
+    models: list[Any] = []
+
+    class Short(target.Task):  # type: ignore[misc, name-defined]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            own = self.epoch
+
+            def epoch(step: Any) -> Any:
+                steps = 0
+
+                def counted() -> None:
+                    nonlocal steps
+                    steps += 1
+                    step()
+                    if steps == 2:
+                        raise Enough
+
+                return own(counted)
+
+            self.epoch = epoch
+            models.append(self.model)
+
+    monkeypatch.setattr(target, "Task", Short)
+    arguments = [*small(name, files), "--epochs", "3"]
+    if "--batch-size" in arguments:
+        arguments[arguments.index("--batch-size") + 1] = "4"
+    for device in ("cpu", "cuda"):
+        with xp.config(cuda="simulate"):
+            done = run(name, *arguments, "--device", device)
+        assert isinstance(done.exception, Enough) or (done.exit_code == 0 and name in ("pinn", "points")), (done.output, done.exception)
+    here, there = (list(model.parameters()) for model in models)
+    assert all(y.device == "cuda" for y in there)
+    a, b = (np.concatenate([np.asarray(x.detach().to_device("cpu")).ravel() for x in xs]) for xs in (here, there))
+    # Adam makes whole steps of gradients that are nothing but rounding, like those of the biases of keys; they are few.
+    assert np.linalg.norm(b - a) <= 1e-3 * np.linalg.norm(a)
+    assert np.mean(np.abs(b - a) > 1e-5) < 0.01
