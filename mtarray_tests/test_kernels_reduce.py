@@ -14,12 +14,12 @@ REAL = DTYPES[:-2]
 # Every dtype in the layouts whose kernels differ, a few in those that only the planning sees.
 CASES = [(d, k) for k in ("contiguous", "stepped") for d in DTYPES]
 CASES += [(d, k) for k in ("transposed", "swapped", "negative", "broadcast") for d in ("?", "i4", "f4", "f8", "c8")]
-DAILY = {"contiguous": "? i1 i4 u8 f4 f8 c8", "stepped": "? u2 f8 c16", "transposed": "i4 f4", "swapped": "f4", "negative": "f8 c8"}
+DAILY = {"contiguous": "? i4 f4 f8 c8", "stepped": "u2 f8", "transposed": "f4", "negative": "c8", "broadcast": "i4"}  # seven kernels each
 
 
 def _each_day(case):
     dtype, layout = case
-    return dtype in DAILY.get(layout, "f4").split()
+    return dtype in DAILY.get(layout, "").split()
 
 
 AXES = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
