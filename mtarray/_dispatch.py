@@ -61,7 +61,7 @@ def elementwise(op: Any, args: tuple[Any, ...]) -> Any:
         c = a.__class__
         if c not in WEAK_KIND:
             if c is not Array:
-                a = lift_operand(a, op)
+                a = lift_operand(a, op, args)
                 if a is None:
                     return NotImplemented
             if a._storage.node is not None:

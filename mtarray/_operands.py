@@ -68,15 +68,15 @@ def promised(x: Array, dtypes: tuple[DType, ...], where: str) -> Array:
     return x
 
 
-def lift_operand(x: Any, op: Any) -> Array | None:
+def lift_operand(x: Any, op: Any, beside: tuple[Any, ...] = ()) -> Array | None:
     """An operand of an elementwise op that is neither an Array nor a number of Python's: an ndarray or, beside arrays and outside strict
-    mode, a sequence. None for anything else."""
+    mode, a sequence, which goes to the device of those `beside` it. None for anything else."""
     if isinstance(x, (np.ndarray, np.generic)):
         return lift(x, op.name)
     if not isinstance(x, (list, tuple)) or op.nin == 1 or is_strict():
         return None
     try:
-        return _array.xp.asarray(x)
+        return _array.xp.asarray(x, device=next((a.device for a in beside if a.__class__ is Array), None))
     except TypeError:
         return None
 
@@ -92,7 +92,7 @@ def operands_of(op: Any, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, .
         elif c in WEAK_KIND:
             key.append(c)
         else:
-            a = lift_operand(a, op)
+            a = lift_operand(a, op, args)
             if a is None:
                 return None
             key.append(a._dtype)

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+import mtarray as xp
 from mtarray_tests.gpu import __main__ as script
 from mtarray_tests.gpu import run
 from mtarray_tests.gpu.figures import figure
@@ -117,3 +118,23 @@ def test_the_table_names_what_is_wrong():
         "torch 4",
     ):
         assert words in text, text
+
+
+def test_numbers_and_lists_go_along_with_arrays_on_a_device():
+    with xp.config(cuda="simulate"):
+        x = xp.asarray([1.0, 2.0, 4.0], device="cuda")
+        for got, want in (
+            (xp.isclose(x, 2.0), [False, True, False]),
+            (xp.isclose(4.0, x), [False, False, True]),
+            (x + [1, 2, 3], [2, 4, 7]),
+            (xp.append(x, [3.0]), [1, 2, 4, 3]),
+            (xp.insert(x, 1, 5), [1, 5, 2, 4]),
+            (xp.interp(x, [0, 4], [0.0, 8.0]), [2, 4, 8]),
+            (xp.histogram(x, [0, 3, 5])[0], [2, 1]),
+            (xp.quantile(x, [0.0, 0.5]), [1, 2]),
+            (xp.compress([True, False, True], x), [1, 4]),
+        ):
+            assert got.device == "cuda"
+            assert got.tolist() == want
+        with pytest.raises(ValueError, match="to_device"):
+            x + np.ones(3)  # an ndarray has a place of its own

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from .._array import Array
 from .._config import is_strict
 from .._dtypes import COMPLEX, FLOATING, WEAK_KIND, DType, float64
@@ -17,11 +19,16 @@ def refuse_if_strict(where: str) -> None:
         raise TypeError(f"{where} is a name of NumPy that the standard does not have (strict mode)")
 
 
-def operand(x: Any, where: str, dtype: DType | None = None) -> Array:
-    """`x` - an array of any library, a number or nested sequences - as an Array, converted to `dtype` if one is given."""
+def operand(x: Any, where: str, dtype: DType | None = None, device: Any = None) -> Array:
+    """`x` - an array of any library, a number or nested sequences - as an Array, converted to `dtype` if one is given.
+
+    device: where numbers and sequences go, which have no place of their own.
+    """
     refuse_if_strict(where)
     if x.__class__ is not Array:
-        return asarray(x, dtype=dtype)
+        return asarray(
+            x, dtype=dtype, device=device if isinstance(x, (list, tuple, range, np.generic)) or x.__class__ in WEAK_KIND else None
+        )
     return x if dtype is None or x.dtype is dtype else x.astype(dtype)
 
 
@@ -37,7 +44,9 @@ def operands(xs: Any, where: str) -> list[Array]:
     """A sequence of arrays (or the rows of one array) as a list; ValueError if it is empty."""
     if not isinstance(xs, Iterable):
         raise TypeError(f"{where}: expected a sequence of arrays, got {type(xs).__name__}")
-    out = [operand(x, where) for x in xs]
+    xs = list(xs)
+    device = next((x.device for x in xs if x.__class__ is Array), None)
+    out = [operand(x, where, device=device) for x in xs]
     if not out:
         raise ValueError(f"{where}: at least one array is needed")
     return out

@@ -36,7 +36,7 @@ from ..elementwise import (
 from ..elementwise import round as _round
 from ..searching import where
 from ..utility import all as _all
-from ._operands import floating, operand, operand_or_number
+from ._operands import floating, operand, operand_or_number, operands
 from .elementwise import rad2deg
 
 
@@ -144,11 +144,12 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     """
     x, y = operand_or_number(a, "isclose"), operand_or_number(b, "isclose")
     if common(tuple([v.dtype if v.__class__ is Array else v.__class__ for v in (x, y)])) in INTEGER_OR_BOOL:
-        y = floating(operand(y, "isclose"))  # the difference of integers may wrap around
-    bound = multiply(_abs(y), rtol) + atol
-    near = logical_and(less_equal(_abs(x - y), bound), isfinite(y))
+        y = floating(operand(y, "isclose", device=getattr(x, "device", None)))  # the difference of integers may wrap around
+    u, v = (operand(z, "isclose", device=getattr(other, "device", None)) for z, other in ((x, y), (y, x)))
+    bound = multiply(_abs(v), rtol) + atol
+    near = logical_and(less_equal(_abs(x - y), bound), isfinite(v))
     out = logical_or(near, equal(x, y))
-    return logical_or(out, logical_and(isnan(x), isnan(y))) if equal_nan else out
+    return logical_or(out, logical_and(isnan(u), isnan(v))) if equal_nan else out
 
 
 def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> bool:
@@ -168,7 +169,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
     >>> xp.array_equal(xp.asarray([1, 2]), xp.asarray([1.0, 2.0]))
     True
     """
-    x, y = operand(a1, "array_equal"), operand(a2, "array_equal")
+    x, y = operands((a1, a2), "array_equal")
     if x.shape != y.shape:
         return False
     same = equal(x, y)
@@ -182,7 +183,7 @@ def array_equiv(a1: Any, a2: Any) -> bool:
     >>> xp.array_equiv(xp.asarray([1, 2]), xp.asarray([[1, 2], [1, 2]]))
     True
     """
-    x, y = operand(a1, "array_equiv"), operand(a2, "array_equiv")
+    x, y = operands((a1, a2), "array_equiv")
     try:
         return bool(_all(equal(x, y)))
     except ValueError:

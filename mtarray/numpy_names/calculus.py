@@ -35,7 +35,7 @@ from ..statistical import cumulative_prod, cumulative_sum
 from ..statistical import sum as _sum
 from ..utility import all as _all
 from ..utility import diff
-from ._operands import floating, operand
+from ._operands import floating, operand, operands
 
 
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Array:
@@ -73,7 +73,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
     parts = [diff(x)]
     for edge, name, at in ((to_begin, "to_begin", 0), (to_end, "to_end", 2)):
         if edge is not None:
-            e = reshape(operand(edge, "ediff1d"), (-1,))
+            e = reshape(operand(edge, "ediff1d", device=x.device), (-1,))
             if not np.can_cast(e.dtype, x.dtype, casting="same_kind"):
                 raise TypeError(f"ediff1d: {name} of {e.dtype} does not fit the dtype of ary, {x.dtype}")
             parts.insert(at, e.astype(x.dtype))
@@ -305,9 +305,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     >>> xp.interp(xp.asarray([0.5, 9.0]), xp.asarray([0.0, 1.0, 2.0]), xp.asarray([0.0, 10.0, 40.0]))
     Array([ 5., 40.], shape=(2,), dtype=float64, device='cpu')
     """
-    at = operand(x, "interp").astype(float64, copy=False)
-    samples = operand(fp, "interp")
-    nodes = operand(xp, "interp").astype(float64, copy=False)
+    at, samples, nodes = operands((x, fp, xp), "interp")
+    at, nodes = at.astype(float64, copy=False), nodes.astype(float64, copy=False)
     samples = samples.astype(promote(samples.dtype, float64), copy=False)
     if nodes.ndim != 1 or samples.shape != nodes.shape:
         raise ValueError(f"interp: xp of shape {nodes.shape} and fp of shape {samples.shape} must be one-dimensional and equally long")

@@ -97,7 +97,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Array:
     >>> xp.digitize(xp.asarray([0.5, 1.0, 9.0]), xp.asarray([0.0, 1.0, 2.0]))
     Array([1, 2, 3], shape=(3,), dtype=int64, device='cpu')
     """
-    x, bins = operand(x, "digitize"), operand(bins, "digitize")
+    x, bins = operands((x, bins), "digitize")
     if COMPLEX[0] in (x.dtype, bins.dtype) or COMPLEX[1] in (x.dtype, bins.dtype):
         raise TypeError("digitize is not defined for complex arrays: they have no order")
     if bins.ndim != 1:
@@ -219,7 +219,7 @@ def _edges(x: Array, bins: Any, limits: Any, weighted: bool, where_: str) -> Arr
     try:
         count = operator.index(bins)
     except TypeError:
-        edges = operand(bins, where_)
+        edges = operand(bins, where_, device=x.device)
         if edges.ndim != 1:
             raise ValueError(f"{where_}: bins must be a number or one-dimensional, they have shape {edges.shape}") from None
         if bool(_any(logical_not(less_equal(edges[:-1], edges[1:])))):

@@ -121,7 +121,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Array:
     >>> xp.append(xp.asarray([1, 2]), [3])
     Array([1, 2, 3], shape=(3,), dtype=int64, device='cpu')
     """
-    return concat([operand(arr, "append"), operand(values, "append")], axis=axis)
+    return concat(operands((arr, values), "append"), axis=axis)
 
 
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
@@ -167,7 +167,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     if where.ndim > 1:
         raise ValueError(f"insert: the positions have shape {where.shape}; they must be an integer or one-dimensional")
     _inside(where, -n, n + 1, a, n, "insert")
-    values = operand(values, "insert", dtype=arr.dtype)
+    values = operand(values, "insert", dtype=arr.dtype, device=arr.device)
     if where.size == 1:
         values = reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)
         if where.ndim == 0:

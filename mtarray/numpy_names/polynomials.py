@@ -13,7 +13,7 @@ from ..linalg import matmul, pinv
 from ..manipulation import reshape
 from ..searching import where
 from ..statistical import sum as _sum
-from ._operands import floating, operand
+from ._operands import floating, operand, operands
 from .ranges import vander
 
 
@@ -24,7 +24,7 @@ def polyval(p: Any, x: Any) -> Array:
     >>> xp.polyval(xp.asarray([3, 0, 1]), xp.asarray([1, 5]))
     Array([ 4, 76], shape=(2,), dtype=int64, device='cpu')
     """
-    p, x = operand(p, "polyval"), operand(x, "polyval")
+    p, x = operands((p, x), "polyval")
     if p.ndim == 0:
         raise TypeError(f"polyval: p must be a sequence of coefficients, it has shape {p.shape}")
     out = zeros_like(x)
@@ -44,7 +44,7 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, *, w: Any = No
     >>> xp.allclose(xp.polyfit(x, 2 * x + 1, 1), xp.asarray([2.0, 1.0]))
     True
     """
-    x, y = floating(operand(x, "polyfit")), floating(operand(y, "polyfit"))
+    x, y = map(floating, operands((x, y), "polyfit"))
     if deg < 0:
         raise ValueError(f"polyfit: deg={deg} must not be negative")
     if x.ndim != 1 or x.size == 0:

@@ -11,11 +11,12 @@ from ..elementwise import conj, multiply
 from ..linalg import matmul, tensordot, vecdot
 from ..linalg.products import cross_of_last
 from ..manipulation import moveaxis, reshape
-from ._operands import operand
+from ._operands import operands
 
 
 def _two(a: Any, b: Any, where: str) -> tuple[Array, Array]:
-    return operand(a, where), operand(b, where)
+    one, other = operands((a, b), where)
+    return one, other
 
 
 def dot(a: Any, b: Any) -> Array:

@@ -53,7 +53,7 @@ def compress(condition: Any, a: Any, axis: int | None = None) -> Array:
     >>> xp.compress([False, True], xp.asarray([[1, 2], [3, 4]]), axis=0)
     Array([[3, 4]], shape=(1, 2), dtype=int64, device='cpu')
     """
-    condition, a = operand(condition, "compress"), operand(a, "compress")
+    condition, a = operands((condition, a), "compress")
     if condition.ndim != 1:
         raise ValueError(f"compress: condition must be one-dimensional, it has shape {condition.shape}")
     if axis is None:
