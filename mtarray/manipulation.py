@@ -366,7 +366,7 @@ def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Array:
     a = axis_of(axis, x.ndim)
     n = x._shape[a]
     if isinstance(repeats, (list, tuple)):
-        repeats = _array.xp.asarray(np.asarray(repeats), device=x.device)
+        repeats = lift(np.asarray(repeats), "repeat: repeats").to_device(x.device)
     if not isinstance(repeats, int):
         counts = lift(repeats, "repeat: repeats")
         if counts.dtype.kind not in "iu":
