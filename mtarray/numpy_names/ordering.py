@@ -185,8 +185,8 @@ def _unique_slices(x: Array, a: int) -> tuple[Any, ...]:
     return moveaxis(take(x, index, axis=0), 0, a), index, inverse, counts
 
 
-def _flat(x: Any, where: str) -> Array:
-    return reshape(operand(x, where), (-1,))
+def _flat(where: str, *xs: Any) -> list[Array]:
+    return [reshape(x, (-1,)) for x in operands(xs, where)]
 
 
 def union1d(ar1: Any, ar2: Any) -> Array:
@@ -196,7 +196,7 @@ def union1d(ar1: Any, ar2: Any) -> Array:
     >>> xp.union1d(xp.asarray([3, 1]), xp.asarray([1, 2]))
     Array([1, 2, 3], shape=(3,), dtype=int64, device='cpu')
     """
-    out: Array = unique(concat([_flat(ar1, "union1d"), _flat(ar2, "union1d")]))
+    out: Array = unique(concat(_flat("union1d", ar1, ar2)))
     return out
 
 
@@ -209,7 +209,7 @@ def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices:
     >>> xp.intersect1d(xp.asarray([3, 1, 2]), xp.asarray([2, 3]))
     Array([2, 3], shape=(2,), dtype=int64, device='cpu')
     """
-    x, y = _flat(ar1, "intersect1d"), _flat(ar2, "intersect1d")
+    x, y = _flat("intersect1d", ar1, ar2)
     i1 = i2 = None
     if not assume_unique:
         x, i1 = unique(x, return_index=True)
@@ -233,7 +233,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Array:
     >>> xp.setdiff1d(xp.asarray([3, 1, 2]), xp.asarray([2]))
     Array([1, 3], shape=(2,), dtype=int64, device='cpu')
     """
-    x, y = _flat(ar1, "setdiff1d"), _flat(ar2, "setdiff1d")
+    x, y = _flat("setdiff1d", ar1, ar2)
     if not assume_unique:
         x, y = unique(x), unique(y)
     return x[isin(x, y, invert=True)]
@@ -246,7 +246,7 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Array:
     >>> xp.setxor1d(xp.asarray([3, 1]), xp.asarray([1, 2]))
     Array([2, 3], shape=(2,), dtype=int64, device='cpu')
     """
-    x, y = _flat(ar1, "setxor1d"), _flat(ar2, "setxor1d")
+    x, y = _flat("setxor1d", ar1, ar2)
     if not assume_unique:
         x, y = unique(x), unique(y)
     s = sort(concat([x, y]))

@@ -82,6 +82,8 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Array:
     Array([ 1, 10,  3], shape=(3,), dtype=int64, device='cpu')
     """
     a = operand(a, "choose")
+    if isinstance(choices, (list, tuple)):
+        choices = [c if c.__class__ is Array else operand(c, "choose", device=a.device) for c in choices]
     cs = operands(choices, "choose")
     if a.dtype not in INTEGER_OR_BOOL:
         raise TypeError(f"choose: a must be integers, not {a.dtype}")
