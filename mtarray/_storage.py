@@ -44,7 +44,7 @@ class DeviceStorage(Storage):
     """Storage on a device that is not the CPU. buffer: a contiguous `Tensor` of the engine, which has as much of an ndarray as is asked
     here: shape, dtype, size, nbytes, `copy` and, for a part of its bytes, `part`."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     @property
     def device(self) -> Device:  # type: ignore[override]
@@ -191,6 +191,15 @@ def loosen(storage: Storage, low: int, high: int) -> None:
                 return
         storage.buffer = copied(storage.buffer)
         storage.ties = None
+
+
+def is_held(storage: Storage) -> bool:
+    """Whether somebody may still need the values that a storage has now."""
+    with _lock:
+        ties = storage.ties
+        if ties is None or ties is SHARED:
+            return False
+        return not _alone(storage)
 
 
 def share(storage: Storage) -> None:

@@ -7,17 +7,16 @@ Python (`float(x)`, `print(x)`, `if x:`) or a shape depends on the elements (`no
 from __future__ import annotations
 
 import functools
-import gc
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ._array import Array
+from ._array import Array, is_followed
+from ._captured import Captured
 from ._config import config
 from ._devices import device as _as_device
 from ._kernels.cuda.graphs import CaptureError as CaptureError
-from ._storage import DeviceStorage
 
 
 class Memory(NamedTuple):
@@ -103,11 +102,11 @@ def forbid_transfers(device: Any = "cuda") -> Iterator[None]:
             f"at {_site()}, forbidden by forbid_transfers at {opened}"
         )
 
-    former, driver.forbidden = driver.forbidden, refuse
+    driver.forbid(refuse)
     try:
         yield
     finally:
-        driver.forbidden = former
+        driver.permit(refuse)
 
 
 _PREPARING: list[Callable[[Any], None]] = []
@@ -148,11 +147,19 @@ def graph(function: Callable[..., Any], device: Any = "cuda") -> Callable[..., A
     calls = 0
     captured: Any = None
     inputs: list[Array] = []
-    result: Any = None
 
     @functools.wraps(function)
     def run(*args: Array) -> Any:
-        nonlocal calls, captured, result
+        nonlocal calls, captured
+        for i, a in enumerate(args):
+            if a.__class__ is not Array or a.device != driver.device:
+                what = f"an array on device {a.device.name!r}" if a.__class__ is Array else f"{a!r:.40} ({type(a).__name__})"
+                raise TypeError(f"graph: argument {i} must be an array on device {driver.device.name!r}, got {what}; move it there before")
+            if is_followed(a):
+                raise TypeError(
+                    f"graph: argument {i}, of shape {a.shape}, is being differentiated, and what a graph runs has no derivative; take the "
+                    "derivative inside of the function"
+                )
         calls += 1
         if calls == 1:
             return function(*args)
@@ -160,7 +167,7 @@ def graph(function: Callable[..., Any], device: Any = "cuda") -> Callable[..., A
             for prepare in _PREPARING:
                 prepare(driver.device)
             inputs[:] = [a.copy() for a in args]
-            result, captured = _captured(driver, lambda: function(*inputs))
+            captured = Captured(driver, lambda: function(*inputs))
         if [(a.shape, a.dtype) for a in args] != [(a.shape, a.dtype) for a in inputs]:
             raise ValueError(
                 f"graph: it was captured for arguments of {[(a.shape, a.dtype.name) for a in inputs]}, "
@@ -169,33 +176,9 @@ def graph(function: Callable[..., Any], device: Any = "cuda") -> Callable[..., A
         for own, given in zip(inputs, args):
             own[...] = given
         captured.replay()
-        return result
+        return captured.result
 
     return run
-
-
-def _captured(driver: Any, function: Callable[[], Any]) -> tuple[Any, Any]:
-    """What a function returns, and the graph of it. Arrays that it writes into have their memory afterwards that they had before: a write
-    may have moved them, where something else still needed the former values."""
-    from ._kernels.cuda import graphs
-
-    # `type`, since asking an object of another library for its `__class__` may run code of that library.
-    before = [(s, s.buffer) for s in gc.get_objects() if type(s) is DeviceStorage]
-
-    def run() -> Any:
-        try:
-            made = function()
-        except BaseException:
-            for storage, buffer in before:  # what was to be written has not been: nothing of the capture has run
-                storage.buffer = buffer
-            raise
-        for storage, buffer in before:
-            if storage.buffer is not buffer:
-                driver.copy(buffer.address, storage.buffer.address, buffer.nbytes)
-                storage.buffer = buffer
-        return made
-
-    return graphs.capture(driver, run)
 
 
 def _site() -> str:

@@ -1,6 +1,7 @@
 """Arrays on a device: where they are, how they get there, what is refused. On the simulator."""
 
 import copy
+import gc
 import pickle
 import subprocess
 import sys
@@ -310,3 +311,71 @@ def test_a_captured_step_is_replayed() -> None:
     with pytest.raises(xp.cuda.CaptureError, match="cannot be part of a graph"):
         reads()
     assert host(x + 1).tolist() == [3.0, 4.0]  # an abandoned capture leaves the device usable
+
+
+def test_a_graph_finds_arrays_that_have_moved() -> None:
+    x, one = xp.ones(3, device="cuda"), xp.ones((), device="cuda")
+    add = xp.cuda.graph(x.__iadd__)
+    for _ in range(3):
+        add(one)
+
+    def eager(w: Any) -> Any:
+        y = w * x
+        x.__iadd__(one)  # moves x: the derivative needs the former values
+        return xp.sum(y)
+
+    assert host(xp.grad(eager)(xp.ones(3, device="cuda"))).tolist() == [4.0] * 3
+    assert host(add(one)).tolist() == host(x).tolist() == [6.0] * 3
+
+    def replayed(w: Any) -> Any:
+        y = w * x
+        add(one)  # must leave the values of which the derivative is to come
+        return xp.sum(y)
+
+    assert host(xp.grad(replayed)(xp.ones(3, device="cuda"))).tolist() == [6.0] * 3
+    assert host(x).tolist() == [7.0] * 3
+    first = xp.cuda.graph(x.__iadd__)
+    first(one)
+
+    def captured(w: Any) -> Any:
+        y = w * x
+        first(one)
+        return xp.sum(y)
+
+    assert host(xp.grad(captured)(xp.ones(3, device="cuda"))).tolist() == [8.0] * 3
+    assert host(add(one)).tolist() == [10.0] * 3
+    assert host(first(one)).tolist() == [11.0] * 3
+    assert host(x).tolist() == [11.0] * 3
+
+
+def test_the_memory_that_a_graph_reads_lives_as_long_as_it() -> None:
+    x, one = [xp.ones(3, device="cuda")], xp.ones((), device="cuda")
+    double = xp.cuda.graph(lambda a: (x[0] + a) * 2 if x else None)
+    for _ in range(2):
+        double(one)
+    x.clear()
+    gc.collect()
+    others = [xp.zeros(3, device="cuda") for _ in range(4)]
+    assert host(double(one)).tolist() == [4.0] * 3
+    assert not any(host(y).any() for y in others)
+
+
+def test_arguments_of_graphs() -> None:
+    square = xp.cuda.graph(lambda a: a * a)
+    for bad in (2.0, xp.ones(3), np.ones(3), xp.ones(3, device="cuda:1")):
+        with pytest.raises(TypeError, match="argument 0 must be an array on device 'cuda', got"):
+            square(bad)
+    with pytest.raises(TypeError, match="no derivative"):
+        xp.grad(lambda w: xp.sum(square(w)))(xp.ones(3, device="cuda"))
+
+
+def test_transfers_are_allowed_again_whoever_leaves_first() -> None:
+    x = xp.ones(3, device="cuda")
+    first, second = xp.cuda.forbid_transfers(), xp.cuda.forbid_transfers()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    with pytest.raises(xp.cuda.TransferError):
+        x.tolist()
+    second.__exit__(None, None, None)
+    assert x.tolist() == [1.0] * 3

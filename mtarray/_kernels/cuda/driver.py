@@ -39,6 +39,7 @@ class Driver:
         self.name = f"cuda:{ordinal}"
         self.counts = dict(to_device=0, to_host=0, bytes_to_device=0, bytes_to_host=0, launches=0, allocations=0, synchronisations=0)
         self.forbidden = None  # what raises when a copy between host and device is forbidden
+        self._refusals = []  # all that forbid it, the latest last
         self.capture = None  # the memory of the graph that is being captured
 
     def upload(self, array):
@@ -57,6 +58,18 @@ class Driver:
             self._counted("to_host", nbytes)
             self._copy_out(out, ptr)
         return out
+
+    def forbid(self, refuse):
+        """Have `refuse(way, nbytes)`, which raises, called by copies between host and device until `permit(refuse)`. Threads may do so in
+        any order."""
+        with self._lock:
+            self._refusals.append(refuse)
+            self.forbidden = refuse
+
+    def permit(self, refuse):
+        with self._lock:
+            self._refusals.remove(refuse)
+            self.forbidden = self._refusals[-1] if self._refusals else None
 
     def _counted(self, way, nbytes):
         if self.forbidden is not None:
@@ -137,6 +150,7 @@ class Simulated(Driver):
 
     def copy(self, to, source, nbytes):
         if self.capture is not None:
+            self.capture.note(self, (to, source))
             self._captured.append(functools.partial(self.copy, to, source, nbytes))
         elif nbytes:
             (a, known), (b, copied) = self._bytes(to, nbytes, "copy"), self._bytes(source, nbytes, "copy")
@@ -196,6 +210,7 @@ class Simulated(Driver):
         from . import simulator
 
         if self.capture is not None:
+            self.capture.note(self, args)
             self._captured.append(functools.partial(self.launch, code, grid, block, args, shared))
             return
         self.counts["launches"] += 1

@@ -234,7 +234,7 @@ class Gpu(Driver):
         if nbytes:
             self._enter()
             if self.capture is not None:
-                self.capture.check(self)
+                self.capture.note(self, (to, source))
             _checked(self._api.cuMemcpyDtoDAsync(to, source, nbytes, self.stream_handle))
 
     def synchronise(self):
@@ -256,7 +256,7 @@ class Gpu(Driver):
     def launch(self, code, grid, block, args, shared=0):
         self._enter()
         if self.capture is not None:
-            self.capture.check(self)
+            self.capture.note(self, args)
         config = self._configs.get((grid, block, shared))
         if config is None:
             if len(self._configs) >= 4096:

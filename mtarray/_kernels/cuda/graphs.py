@@ -21,6 +21,12 @@ class Arena:
         self.free = {}
         self.open = True
         self.thread = threading.get_ident()
+        self.addresses = set()  # the integers among the arguments of what was launched
+
+    def note(self, driver, args):
+        """Remember the arguments of a launch; CaptureError in any other thread than the one that captures."""
+        self.check(driver)
+        self.addresses.update([a for a in args if a.__class__ is int])
 
     def check(self, driver):
         """CaptureError in any other thread than the one that captures."""
@@ -52,10 +58,14 @@ class Lease:
 
 
 class Graph:
-    """What was captured. `replay()` launches it once more on the device's stream."""
+    """What was captured. `replay()` launches it once more on the device's stream. addresses: the integers that its launches got."""
 
     def __init__(self, driver, launch, arena, blocks):
         self.driver, self._launch, self._arena, self._blocks = driver, launch, arena, blocks
+
+    @property
+    def addresses(self):
+        return self._arena.addresses
 
     def replay(self):
         self._launch()
@@ -73,8 +83,13 @@ def capture(driver, function):
         return block
 
     arena = Arena(allocate)
-    former, driver.forbidden = driver.forbidden, _refuse
+
+    def refuse(way, nbytes):
+        arena.check(driver)
+        _refuse(way, nbytes)
+
     driver.begin_capture(arena)
+    driver.forbid(refuse)
     try:
         result = function()
     except BaseException:
@@ -84,7 +99,7 @@ def capture(driver, function):
         launch = driver.end_capture()
     finally:
         arena.open = False
-        driver.forbidden = former
+        driver.permit(refuse)
     return result, Graph(driver, launch, arena, blocks)
 
 

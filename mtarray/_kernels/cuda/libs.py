@@ -167,6 +167,8 @@ def multiply(out, a, b, bias=None):
     outer, inner, ((a0, a1), (b0, b1), (c0, c1)) = axes
     if outer > 16 or max(m, n, k, inner, of_a[0], of_b[0]) > _INT or min(a0, a1, b0, b1) < 0:
         return False
+    if driver.capture is not None:
+        driver.capture.note(driver, (a.address, b.address, out.address))
     one, zero = _numbers.addresses(code)
     size = out.itemsize
     with _lock:

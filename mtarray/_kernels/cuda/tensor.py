@@ -10,7 +10,7 @@ from mtarray import _strides
 class Tensor:
     """shape, strides and offset (in elements) on a `driver.Buffer`, with a dtype. Views share the buffer; nothing here moves an element."""
 
-    __slots__ = ("buffer", "shape", "strides", "offset", "dtype")
+    __slots__ = ("buffer", "shape", "strides", "offset", "dtype", "__weakref__")
 
     def __init__(self, buffer, shape, strides, offset, dtype):
         self.buffer = buffer
