@@ -82,8 +82,10 @@ def block(arrays: Any) -> Array:
     """
     depth = _depth(arrays)
     leaves = list(_leaves(arrays))
-    ndim = max([depth, *[x.ndim for x in leaves]])
-    return _joined(arrays, depth, 0, ndim).copy() if depth == 0 else _joined(arrays, depth, 0, ndim)
+    device = next((x.device for x in leaves if x.__class__ is Array), None)  # where numbers go
+    ndim = max([depth, *[getattr(x, "ndim", 0) for x in leaves]])
+    out = _joined(arrays, depth, 0, ndim, device)
+    return out.copy() if depth == 0 else out
 
 
 def _depth(blocks: Any) -> int:
@@ -104,14 +106,14 @@ def _leaves(blocks: Any) -> Any:
         for b in blocks:
             yield from _leaves(b)
     else:
-        yield operand(blocks, "block")
+        yield blocks
 
 
-def _joined(blocks: Any, depth: int, level: int, ndim: int) -> Array:
+def _joined(blocks: Any, depth: int, level: int, ndim: int, device: Any) -> Array:
     if level == depth:
-        x = operand(blocks, "block")
+        x = operand(blocks, "block", device=device)
         return reshape(x, (1,) * (ndim - x.ndim) + x.shape)
-    return concat([_joined(b, depth, level + 1, ndim) for b in blocks], axis=level - depth)
+    return concat([_joined(b, depth, level + 1, ndim, device) for b in blocks], axis=level - depth)
 
 
 def append(arr: Any, values: Any, axis: int | None = None) -> Array:
