@@ -84,6 +84,24 @@ def test_cubins_are_remembered_and_kept(tmp_path):
         build.set_cache_dir(None)
 
 
+def kept_in_a_block(target):
+    cuda, T = target.cuda, target.type(F4)
+
+    def kept_in_a_block(y, x):
+        kept = cuda.shared.array(96, T)
+        t = cuda.threadIdx.x
+        kept[t] = x[t]
+        cuda.syncthreads()
+        y[t] = kept[95 - t]
+
+    return kept_in_a_block
+
+
+@pytest.mark.parametrize(("cc", "reserved"), [((7, 5), 0), ((9, 0), 1024)])
+def test_static_shared_memory_is_told(cc, reserved):
+    assert compiler.cubin(Kernel(kept_in_a_block, (), "*f4 *f4", 96), cc).shared == 4 * 96 + reserved
+
+
 def test_a_digest_names_everything_that_decides():
     kernels = [
         Kernel(scaled, (F4, 2), "*f4 *f4 i8"),

@@ -40,7 +40,7 @@ class Cubin(NamedTuple):
     entry: str
     registers: int  # of a thread
     spills: int  # bytes of a thread that went to memory for want of registers
-    shared: int  # bytes of a block
+    shared: int  # bytes of a block, with the 1024 that the system takes of each from compute capability 9.0 on
 
 
 def cubin(kernel, cc):
@@ -221,7 +221,9 @@ def _compiled(kernel, cc):
     entry = re.search(r"\.visible \.entry (\w+)", text).group(1)
     core = _core()
     linker = core.Linker(
-        core.ObjectCode.from_ptx(text.encode()), options=core.LinkerOptions(arch=f"sm_{cc[0]}{cc[1]}", ptxas_options=["-v"])
+        core.ObjectCode.from_ptx(text.encode()),
+        # ptxas tells what spills, the linker what a block takes: static shared memory gets its place there.
+        options=core.LinkerOptions(arch=f"sm_{cc[0]}{cc[1]}", verbose=True, ptxas_options=["-v"]),
     )
     code = bytes(linker.link("cubin").code)
     log = linker.get_info_log()
@@ -230,7 +232,7 @@ def _compiled(kernel, cc):
         return max(map(int, re.findall(pattern, log)), default=0)
 
     spills = number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads")
-    return Cubin(code, entry, number(r"Used (\d+) registers"), spills, number(r"(\d+) bytes smem"))
+    return Cubin(code, entry, number(r"[Uu]sed (\d+) registers"), spills, number(r"(\d+) bytes smem"))
 
 
 def _numba():
