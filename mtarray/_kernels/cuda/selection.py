@@ -209,7 +209,7 @@ def add_runs(target, dtype):
     """The sums of the values of equal offsets, which are side by side, added to x. A thread takes the positions of one piece.
 
     Runs that go beyond the piece leave their sum in `carried`, two slots for each piece: at its start, at its end. Those of one run follow
-    each other there, so that the same kernel adds them up. An offset of -1 marks a slot that holds nothing.
+    each other there, so that the same kernel adds them up. An offset of -1 marks a slot that holds nothing but NONE.
     """
     BOOL = dtype.kind == "b"
     cuda, T, L = target.cuda, target.type(np.dtype(np.uint8) if BOOL else dtype), target.type(INT64)
@@ -239,6 +239,8 @@ def add_runs(target, dtype):
             if stop > nq:
                 stop = nq
             head, tail = L(-1), L(-1)
+            carried[2 * p * many + w] = T(NONE)
+            carried[(2 * p + 1) * many + w] = T(NONE)
             k = first
             while k < stop:
                 offset, begin = offsets[k], k
@@ -273,7 +275,6 @@ def add_runs(target, dtype):
                     carried[2 * p * many + w] = total
                     if k == stop:
                         tail = offset
-                        carried[(2 * p + 1) * many + w] = T(NONE)
                 else:
                     tail = offset
                     carried[(2 * p + 1) * many + w] = total

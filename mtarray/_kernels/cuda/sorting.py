@@ -160,14 +160,34 @@ def count_zeros(target, width, threads, items):
     return count_zeros
 
 
+def find_zeros(target, width):
+    """Where the zeros of each sorted row begin, where any has a sign. Apart from `sign_zeros`, which rewrites what is searched here."""
+    cuda, U, I = target.cuda, target.type(np.dtype(f"u{width}")), target.type(INT64)
+    encode = encoder(target, width, True)
+
+    def find_zeros(begins, out, signed, rows, n, flip):
+        row = cuda.grid(1)
+        if row < rows and signed[0] != 0:
+            key = encode(U(0), flip)
+            low, high = I(0), I(n)
+            while low < high:
+                middle = (low + high) // 2
+                if encode(out[row * n + middle], flip) < key:
+                    low = middle + 1
+                else:
+                    high = middle
+            begins[row] = low
+
+    return find_zeros
+
+
 def sign_zeros(target, width, threads, items):
     """Zeros, where any has a sign, in the order in which they came: the k-th of the row behind those elements that sort before a zero."""
     cuda, U, I = target.cuda, target.type(np.dtype(f"u{width}")), target.type(INT64)
     ABSOLUTE, ZERO = U((1 << 8 * width - 1) - 1), U(0)
     scan = scan_of_block(target, INT64, threads)
-    encode = encoder(target, width, True)
 
-    def sign_zeros(out, x, starts, signed, n, tiles, flip):
+    def sign_zeros(out, x, starts, begins, signed, n, tiles):
         scratch = cuda.shared.array(32, I)
         if signed[0] != 0:
             t = cuda.threadIdx.x
@@ -182,15 +202,7 @@ def sign_zeros(target, width, threads, items):
                         own += 1
             before, total = scan(own, t, scratch)
             if total > 0:
-                key = encode(ZERO, flip)
-                low, high = I(0), I(n)
-                while low < high:
-                    middle = (low + high) // 2
-                    if encode(out[row * n + middle], flip) < key:
-                        low = middle + 1
-                    else:
-                        high = middle
-                place = row * n + low + starts[cuda.blockIdx.x] - starts[row * tiles] + before
+                place = row * n + begins[row] + starts[cuda.blockIdx.x] - starts[row * tiles] + before
                 for j in range(items):
                     if first + j < n:
                         word = x[row * n + first + j]
@@ -205,7 +217,8 @@ def _zeros_kernels(width, threads, items):
     u = f"u{width}"
     return (
         Kernel(count_zeros, (width, threads, items), f"*i8 *i8 *{u} i8 i8", threads),
-        Kernel(sign_zeros, (width, threads, items), f"*{u} *{u} *i8 *i8 i8 i8 {u}", threads),
+        Kernel(find_zeros, (width,), f"*i8 *{u} *i8 i8 i8 {u}", threads),
+        Kernel(sign_zeros, (width, threads, items), f"*{u} *{u} *i8 *i8 *i8 i8 i8", threads),
     )
 
 
@@ -213,12 +226,13 @@ def _sign_zeros(out, x, flip, threads=256, items=8):
     """The signs of zeros, which keys do not hold, in a sorted (rows, n). The device looks whether there are any; nothing waits for it."""
     rows, n = x.shape
     tiles = -(-n // (threads * items))
-    counts, signed = empty(x.driver, (rows * tiles,), INT64), empty(x.driver, (1,), INT64)
+    counts, begins, signed = [empty(x.driver, (size,), INT64) for size in (rows * tiles, rows, 1)]
     copying.fill(signed, 0)
-    count, write = _zeros_kernels(x.itemsize, threads, items)
+    count, find, write = _zeros_kernels(x.itemsize, threads, items)
     count.launch(x.driver, rows * tiles, threads, counts.address, signed.address, x.address, n, tiles)
     exclusive(counts)
-    write.launch(x.driver, rows * tiles, threads, out.address, x.address, counts.address, signed.address, n, tiles, flip)
+    find.launch(x.driver, -(-rows // threads), threads, begins.address, out.address, signed.address, rows, n, flip)
+    write.launch(x.driver, rows * tiles, threads, out.address, x.address, counts.address, begins.address, signed.address, n, tiles)
 
 
 def every():
