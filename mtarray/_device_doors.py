@@ -39,6 +39,8 @@ def together(where: str, parameters: tuple[str, ...], xs: Any) -> Any:
 
 
 def _named(parameters: tuple[str, ...], i: int) -> str:
+    if parameters and parameters[0][0] == "*":
+        return f"{parameters[0][1:]}[{i}]"
     return parameters[i] if i < len(parameters) else f"operand {i + 1}"
 
 
@@ -234,7 +236,8 @@ def accumulate(x: Array, target: Tensor, item: Array, key: tuple[Any, ...] | Non
 
 @functools.cache
 def _parameters(implementation: Any) -> tuple[str, ...]:
-    return tuple(inspect.signature(implementation).parameters)
+    """The names of the operands; "*names" of as many as are given."""
+    return tuple([f"*{n}" if p.kind is p.VAR_POSITIONAL else n for n, p in inspect.signature(implementation).parameters.items()])
 
 
 def engine(op: Any, arrays: tuple[Array, ...], static: dict[str, Any]) -> Any:

@@ -81,7 +81,7 @@ def _at(ours: Any, ufunc: Any, x: Any, indices: Any, *operand: Any) -> Any:
     key = None if isinstance(part, Basic) else part.key
     if ufunc is np.add or ufunc is np.subtract:
         (v,) = operand
-        v = _array.xp.asarray(v, dtype=None if v.__class__ is Array else x._dtype)
+        v = _array.xp.asarray(v) if v.__class__ is Array else _array.xp.asarray(v, dtype=x._dtype, device=x._storage.device)
         if np.can_cast(v._dtype, x._dtype, "same_kind"):
             _array.accumulate(target, v if ufunc is np.add else -v, key)
             return None

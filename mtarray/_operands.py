@@ -10,6 +10,7 @@ import numpy as np
 from . import _array
 from ._array import Array, fresh, from_numpy
 from ._config import is_strict
+from ._devices import CPU
 from ._dtypes import WEAK_KIND, DType, promote, promote_weak, same_kind, standard_promotion
 
 _BOOL = np.dtype(bool)
@@ -56,9 +57,14 @@ def lift(x: Any, where: str) -> Array:
 
 
 def lift_together(where: str, *xs: Any) -> list[Array]:
-    """Operands as Arrays, numbers of Python's among them on the device of the first array."""
+    """Operands as Arrays, numbers of Python's and NumPy's among them on the device of the first array."""
     device = next((x.device for x in xs if x.__class__ is Array), None)
-    return [lift(x, where) if x.__class__ not in WEAK_KIND else _array.xp.asarray(x, device=device) for x in xs]
+    return [
+        _array.xp.asarray(x, device=device)
+        if x.__class__ in WEAK_KIND or (device is not None and device is not CPU and isinstance(x, np.generic) and not is_strict())
+        else lift(x, where)
+        for x in xs
+    ]
 
 
 def promised(x: Array, dtypes: tuple[DType, ...], where: str) -> Array:

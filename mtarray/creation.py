@@ -520,7 +520,7 @@ def linspace(start: Any, stop: Any, /, num: int = 50, *, dtype: Any = None, devi
     given = next((a._storage.device for a in (start, stop) if a.__class__ is Array), None)
     to = as_device(device) if device is not None or given is None else given
     if is_followed((start, stop)) or to is not CPU:
-        first, last = (asarray(a, device=to) if a.__class__ in _SCALARS else a for a in (start, stop))
+        first, last = (asarray(a, device=to) if a.__class__ in _SCALARS or isinstance(a, np.generic) else a for a in (start, stop))
         return _tracked_linspace(first, last, _count(num, "linspace: num"), dtype, endpoint)
     ends: list[Any] = [a if a.__class__ in _SCALARS else value(lift(a, "linspace")) for a in (start, stop)]
     start, stop = (a.item() if np.ndim(a) == 0 and hasattr(a, "item") else a for a in ends)

@@ -10,17 +10,21 @@ import numpy as np
 from . import _array
 from ._array import Array, fresh, value
 from ._config import config, is_strict
-from ._operands import lift
+from ._operands import lift, lift_together
 from ._ops import engine
 from ._selection import gathers, take_items
 from ._strides import axis_of, broadcast_shape
 from .creation import asarray, broadcast_to, zeros
 
 
-def _indices(indices: Any, where: str) -> Array:
+def _indices(indices: Any, x: Array, where: str) -> Array:
+    """Indices as an Array; sequences and numbers go to the device of `x`."""
     if isinstance(indices, (list, tuple)) and is_strict():
         raise TypeError(f"{where}: indices must be an array, not a {type(indices).__name__} (strict mode)")
-    out = asarray(indices) if isinstance(indices, (list, tuple)) else lift(indices, f"{where}: indices")
+    if isinstance(indices, (list, tuple)):
+        out = asarray(indices, device=x._storage.device)
+    else:
+        _, out = lift_together(f"{where}: indices", x, indices)
     if isinstance(indices, (list, tuple)) and out.size == 0:
         out = out.astype(np.int64)
     if out._dtype.kind not in "iu":
@@ -48,7 +52,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Array:
         if x.ndim != 1:
             raise ValueError(f"take: axis=None needs a one-dimensional array, this one has shape {x.shape}; name the axis")
         axis = 0
-    index = _indices(indices, "take")
+    index = _indices(indices, x, "take")
     if index.ndim != 1 and is_strict():
         raise ValueError(f"take: the standard wants indices of one dimension, not of shape {index.shape} (strict mode)")
     a = axis_of(axis, x.ndim)
@@ -101,7 +105,8 @@ def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Array:
     Array([[20],
            [30]], shape=(2, 1), dtype=int64, device='cpu')
     """
-    x, indices = lift(x, "take_along_axis"), _indices(indices, "take_along_axis")
+    x = lift(x, "take_along_axis")
+    indices = _indices(indices, x, "take_along_axis")
     if indices.ndim != x.ndim:
         raise ValueError(f"take_along_axis: x has shape {x.shape}, indices {indices.shape}; they must have as many dimensions")
     a = axis_of(axis, x.ndim)

@@ -379,3 +379,38 @@ def test_transfers_are_allowed_again_whoever_leaves_first() -> None:
         x.tolist()
     second.__exit__(None, None, None)
     assert x.tolist() == [1.0] * 3
+
+
+def test_numbers_and_lists_go_along_to_the_device() -> None:
+    def all_of(device: str) -> list[Any]:
+        x = xp.asarray([1.0, 2.0, 3.0], device=device)
+        two = np.float64(2.0)
+        np.add.at(added := x.copy(), [0, 0], 1)
+        xp.copyto(written := x.copy(), [3.0, 2.0, 1.0])
+        square = xp.ones((3, 3), device=device)
+        return [
+            xp.isclose(x, two), xp.isclose([1.0, 2.0, 4.0], x), *xp.divmod(x, two), xp.logspace(x, 2), xp.geomspace(x, two),
+            xp.linspace(x, two), xp.convolve(x, [1.0, 2.0]), xp.correlate([1.0, 2.0, 1.0, 0.0], x), xp.trapezoid([1.0, 2.0, 3.0], x),
+            xp.trapezoid(x, [1.0, 2.0, 4.0]), xp.extract([True, False, True], x), xp.isin(x, two), xp.searchsorted(x, two),
+            xp.take(x, 1), xp.take(x, [2, 0]), xp.take_along_axis(x, [1, 0, 0]), xp.gradient(x, two), xp.gradient(x, [0.0, 1.0, 3.0]), added, written,
+            *xp.tril_indices_from(square, 1), *xp.triu_indices_from(square, -1), *xp.diag_indices_from(square),
+        ]  # fmt: skip
+
+    for expected, found in zip(all_of("cpu"), all_of("cuda"), strict=True):
+        assert found.device == "cuda"
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(host(found), np.asarray(expected), rtol=1e-14)
+    assert xp.allclose(xp.ones(3, device="cuda"), np.float64(1.0))
+
+
+def test_messages_of_mixed_devices_name_the_operand() -> None:
+    x, y = xp.ones(3, device="cuda"), xp.ones(3)
+    with pytest.raises(ValueError, match=r"arrays\[0\] .* on device 'cuda', arrays\[1\] .* on 'cpu'"):
+        xp.concat([x, y])
+    _, pullback = xp.autodiff.vjp(xp.sin, x)
+    with pytest.raises(ValueError, match=r"vjp: the cotangent .* on device 'cpu', the result .* on 'cuda'"):
+        pullback(y)
+    assert host(xp.autodiff.vjp(xp.sum, x)[1](2.0)[0]).tolist() == [2.0] * 3
+    x.requires_grad = True
+    with pytest.raises(ValueError, match=r"backward: the cotangent .* on device 'cpu', the result .* on 'cuda'"):
+        (x * x).backward(y)

@@ -10,7 +10,7 @@ from typing import Any
 from .. import _array
 from .._array import Array, from_owned
 from . import tape
-from .sweep import settled, sweep
+from .sweep import beside, settled, sweep
 from .tape import IMPERATIVE, LEAF, Node, local, snapshot, view_on
 from .transforms import _number, _operand
 
@@ -100,9 +100,7 @@ def backward(y: Array, cotangent: Any = None, retain_graph: bool = False, create
         _number(y, "backward")
         g = tape.ones_as(y)
     else:
-        from .. import _array
-
-        g = _array.xp.asarray(cotangent, device=None if cotangent.__class__ is Array else y._storage.device)
+        g = beside(cotangent, y, "backward")
         if g._shape != y._shape:
             raise ValueError(f"backward: the cotangent has shape {g._shape}, the array {y._shape}")
         g = settled(g, (None, None, y._dtype, y._shape, None, 0))

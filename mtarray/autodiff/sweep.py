@@ -296,6 +296,17 @@ class _Sweep:
             self.give(edge, d, ours)
 
 
+def beside(g: Any, y: Array, where: str) -> Array:
+    """A cotangent of `y` that somebody gives, as an Array; what has no device goes to that of `y`. ValueError for an array elsewhere."""
+    g = _array.xp.asarray(g, device=None if g.__class__ is Array else y._storage.device)
+    if g._storage.device is not y._storage.device:
+        raise ValueError(
+            f"{where}: the cotangent (shape {g._shape}, {g._dtype}) is on device {g.device.name!r}, the result (shape {y._shape}, "
+            f"{y._dtype}) on {y.device.name!r}; move one of them with to_device"
+        )
+    return g
+
+
 def _nothing_of_nothing(d: Array, g: Array) -> Array:
     """d, made of the cotangent g, with 0 where g is 0 and d is not finite.
 

@@ -19,7 +19,7 @@ from .._operands import lift
 from .._storage import HELD, Storage
 from . import tape
 from .forward import dense, tangent
-from .sweep import settled, sweep
+from .sweep import beside, settled, sweep
 from .tape import INPUT, Node, Transform, by_value, copy, live, ones_as, snapshot, zeros, zeros_as
 from .trees import flatten
 
@@ -224,7 +224,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
             raise ValueError(f"vjp: the cotangent has {len(gs)} arrays, the result {len(ys)}")
         seeds = []
         for g, v in zip(gs, ys):
-            g = _array.xp.asarray(g)
+            g = beside(g, v, "vjp")
             if g._shape != v._shape:
                 raise ValueError(f"vjp: the cotangent has shape {g._shape}, the result {v._shape}")
             if v._dtype.kind in "fc":

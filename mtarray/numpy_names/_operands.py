@@ -32,12 +32,18 @@ def operand(x: Any, where: str, dtype: DType | None = None, device: Any = None) 
     return x if dtype is None or x.dtype is dtype else x.astype(dtype)
 
 
-def operand_or_number(x: Any, where: str) -> Any:
+def operand_or_number(x: Any, where: str, device: Any = None) -> Any:
     """`x` as `operand` takes it, but Python numbers unchanged: their width must not count in promotion."""
     if x.__class__ in WEAK_KIND:
         refuse_if_strict(where)
         return x
-    return operand(x, where)
+    return operand(x, where, device=device)
+
+
+def operands_or_numbers(where: str, *xs: Any) -> list[Any]:
+    """Several that belong together: sequences and NumPy's numbers go to the device of the first array."""
+    device = next((x.device for x in xs if x.__class__ is Array), None)
+    return [operand_or_number(x, where, device) for x in xs]
 
 
 def operands(xs: Any, where: str) -> list[Array]:

@@ -36,7 +36,7 @@ from ..elementwise import (
 from ..elementwise import round as _round
 from ..searching import where
 from ..utility import all as _all
-from ._operands import floating, operand, operand_or_number, operands
+from ._operands import floating, operand, operands, operands_or_numbers
 from .elementwise import rad2deg
 
 
@@ -47,7 +47,7 @@ def divmod(x1: Any, x2: Any, /) -> tuple[Array, Array]:
     >>> [part.tolist() for part in xp.divmod(xp.asarray([7, -7]), 3)]
     [[2, -3], [1, 2]]
     """
-    x1, x2 = operand_or_number(x1, "divmod"), operand_or_number(x2, "divmod")
+    x1, x2 = operands_or_numbers("divmod", x1, x2)
     return floor_divide(x1, x2), remainder(x1, x2)
 
 
@@ -142,7 +142,7 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     >>> xp.isclose(xp.asarray([1.0, 1.1]), 1.0 + 1e-9)
     Array([ True, False], shape=(2,), dtype=bool, device='cpu')
     """
-    x, y = operand_or_number(a, "isclose"), operand_or_number(b, "isclose")
+    x, y = operands_or_numbers("isclose", a, b)
     if common(tuple([v.dtype if v.__class__ is Array else v.__class__ for v in (x, y)])) in INTEGER_OR_BOOL:
         y = floating(operand(y, "isclose", device=getattr(x, "device", None)))  # the difference of integers may wrap around
     u, v = (operand(z, "isclose", device=getattr(other, "device", None)) for z, other in ((x, y), (y, x)))

@@ -101,15 +101,15 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     if len(varargs) == 1 and operand(varargs[0], "gradient").ndim and len(axes) > 1:
         raise TypeError(f"gradient: one array of coordinates for {len(axes)} axes; give one for each")
     f = floating(f)
-    out = [_slope(f, a, _distances(d, f.shape[a], a), edge_order) for a, d in zip(axes, given)]
+    out = [_slope(f, a, _distances(d, f.shape[a], a, f.device), edge_order) for a, d in zip(axes, given)]
     return out[0] if len(out) == 1 else tuple(out)
 
 
-def _distances(d: Any, n: int, a: int) -> Any:
+def _distances(d: Any, n: int, a: int, device: Any) -> Any:
     """One distance for all neighbours (a number or a 0-d array), or the one-dimensional array of them."""
     if d.__class__ in WEAK_KIND:
         return d
-    x = operand(d, "gradient")
+    x = operand(d, "gradient", device=device)
     if x.ndim == 0:
         return x
     if x.ndim > 1:
@@ -169,12 +169,12 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     >>> float(xp.trapezoid(xp.asarray([1.0, 2.0, 3.0])))
     4.0
     """
-    y = operand(y, "trapezoid")
+    y, *_ = operands((y,) if x is None else (y, x), "trapezoid")
     a = axis_of(axis, y.ndim)
     if x is None:
-        d = dx if dx.__class__ in (int, float, complex) else operand(dx, "trapezoid")
+        d = dx if dx.__class__ in (int, float, complex) else operand(dx, "trapezoid", device=y.device)
     else:
-        x = operand(x, "trapezoid")
+        x = operand(x, "trapezoid", device=y.device)
         d = diff(x) if x.ndim == 1 else diff(x, axis=axis)
         if x.ndim == 1:
             d = reshape(d, (-1,) + (1,) * (y.ndim - a - 1))
@@ -250,7 +250,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Array:
     >>> xp.convolve(xp.asarray([1, 2, 3]), xp.asarray([0, 1]))
     Array([0, 1, 2, 3], shape=(4,), dtype=int64, device='cpu')
     """
-    a, v = _sequence(a, "convolve"), _sequence(v, "convolve")
+    a, v = _sequences(a, v, "convolve")
     if v.size > a.size:
         a, v = v, a
     return slide(*_same_dtype(a, flip(v)), mode=_mode(mode, "convolve"))
@@ -263,7 +263,7 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Array:
     >>> xp.correlate(xp.asarray([1, 2, 3]), xp.asarray([0, 1]))
     Array([2, 3], shape=(2,), dtype=int64, device='cpu')
     """
-    a, v = _sequence(a, "correlate"), _sequence(v, "correlate")
+    a, v = _sequences(a, v, "correlate")
     v = _conj(v)
     mode = _mode(mode, "correlate")
     if v.size > a.size:
@@ -271,8 +271,11 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Array:
     return slide(*_same_dtype(a, v), mode=mode)
 
 
-def _sequence(x: Any, where_: str) -> Array:
-    x = operand(x, where_)
+def _sequences(a: Any, v: Any, where_: str) -> list[Array]:
+    return [_sequence(x, where_) for x in operands((a, v), where_)]
+
+
+def _sequence(x: Array, where_: str) -> Array:
     x = reshape(x, (1,)) if x.ndim == 0 else x
     if x.ndim != 1:
         raise ValueError(f"{where_}: arrays must be one-dimensional, one has shape {x.shape}")

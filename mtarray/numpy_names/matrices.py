@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from .._array import Array, window
-from ..creation import arange, ones, zeros
+from ..creation import arange, ones, tril, triu, zeros
 from ..linalg.diagonals import diagonal_window
 from ..manipulation import reshape
 from ..searching import nonzero
@@ -117,25 +117,25 @@ def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, ...]:
 
 
 def tril_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
-    """`tril_indices` for the shape of a matrix.
+    """`tril_indices` for the shape of a matrix, on its device.
 
     >>> import mtarray as xp
     >>> len(xp.tril_indices_from(xp.ones((3, 3)))[0])
     6
     """
-    rows, columns = _matrix(arr, "tril_indices_from").shape
-    return tril_indices(rows, k, columns)
+    x = _matrix(arr, "tril_indices_from")
+    return nonzero(tril(ones(x.shape, dtype=bool, device=x.device), k=k))
 
 
 def triu_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
-    """`triu_indices` for the shape of a matrix.
+    """`triu_indices` for the shape of a matrix, on its device.
 
     >>> import mtarray as xp
     >>> len(xp.triu_indices_from(xp.ones((3, 3)), 1)[0])
     3
     """
-    rows, columns = _matrix(arr, "triu_indices_from").shape
-    return triu_indices(rows, k, columns)
+    x = _matrix(arr, "triu_indices_from")
+    return nonzero(triu(ones(x.shape, dtype=bool, device=x.device), k=k))
 
 
 def _matrix(arr: Any, where: str) -> Array:
@@ -157,7 +157,7 @@ def diag_indices(n: int, ndim: int = 2) -> tuple[Array, ...]:
 
 
 def diag_indices_from(arr: Any) -> tuple[Array, ...]:
-    """`diag_indices` for an array whose axes all have one length.
+    """`diag_indices` for an array whose axes all have one length, on its device.
 
     >>> import mtarray as xp
     >>> [i.tolist() for i in xp.diag_indices_from(xp.ones((2, 2)))]
@@ -166,7 +166,7 @@ def diag_indices_from(arr: Any) -> tuple[Array, ...]:
     x = operand(arr, "diag_indices_from")
     if x.ndim < 2 or len(set(x.shape)) != 1:
         raise ValueError(f"diag_indices_from: needs at least 2 dimensions of one length, got shape {x.shape}")
-    return diag_indices(x.shape[0], x.ndim)
+    return (arange(x.shape[0], device=x.device),) * x.ndim
 
 
 def _by_name(mask_func: Any) -> bool:

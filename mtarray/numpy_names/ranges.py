@@ -10,7 +10,7 @@ from ..creation import arange, eye, full, linspace
 from ..elementwise import divide, equal, greater_equal, log10, logical_or, multiply, pow, sign
 from ..manipulation import flip, moveaxis, reshape, stack
 from ..utility import any as _any
-from ._operands import operand, refuse_if_strict
+from ._operands import operand, operands, refuse_if_strict
 
 
 def line(start: Array, stop: Array, num: int, endpoint: bool = True, dtype: DType | None = None) -> Array:
@@ -25,9 +25,8 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
     >>> xp.logspace(0, 2, 3)
     Array([  1.,  10., 100.], shape=(3,), dtype=float64, device='cpu')
     """
-    x, y = operand(start, "logspace"), operand(stop, "logspace")
+    x, y, base = operands((start, stop, base), "logspace")
     _count(num, "logspace")
-    base = operand(base, "logspace")
     out = pow(base, line(x, y, num, endpoint))
     return moveaxis(out if dtype is None else out.astype(dtype), 0, axis)
 
@@ -40,7 +39,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     Array([1., 2., 4., 8.], shape=(4,), dtype=float64, device='cpu')
     """
     _count(num, "geomspace")
-    x, y = operand(start, "geomspace"), operand(stop, "geomspace")
+    x, y = operands((start, stop), "geomspace")
     d = promote(x.dtype, y.dtype, float64)
     if bool(_any(logical_or(equal(x, 0), equal(y, 0)))):
         raise ValueError("geomspace: neither end may be 0")

@@ -69,7 +69,8 @@ def extract(condition: Any, arr: Any) -> Array:
     >>> xp.extract(x % 2 == 0, x)
     Array([0, 2], shape=(2,), dtype=int64, device='cpu')
     """
-    return take(reshape(operand(arr, "extract"), (-1,)), flatnonzero(condition), axis=0)
+    x, chosen = operands((arr, condition), "extract")
+    return take(reshape(x, (-1,)), flatnonzero(chosen), axis=0)
 
 
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Array:
@@ -281,14 +282,14 @@ def copyto(dst: Array, src: Any, casting: str = "same_kind", where: Any = True) 
     Array([2., 0., 2.], shape=(3,), dtype=float64, device='cpu')
     """
     refuse_if_strict("copyto")
-    source = operand_or_number(src, "copyto")
+    source = operand_or_number(src, "copyto", dst.device)
     kind = source.dtype if source.__class__ is Array else promote_weak(dst.dtype, source.__class__)
     if not np.can_cast(kind, dst.dtype, casting=casting):  # type: ignore[arg-type]
         raise TypeError(f"copyto: {kind} cannot be cast to {dst.dtype} by the rule {casting!r}")
     if where is True:
         dst[...] = source
         return
-    mask = broadcast_to(operand(where, "copyto"), dst.shape)
+    mask = broadcast_to(operand(where, "copyto", device=dst.device), dst.shape)
     if mask.dtype is not bool_:
         raise TypeError(f"copyto: where must be boolean, not {mask.dtype}")
     wide = broadcast_to(source, dst.shape) if source.__class__ is Array else source
