@@ -392,7 +392,8 @@ def test_numbers_and_lists_go_along_to_the_device() -> None:
             xp.isclose(x, two), xp.isclose([1.0, 2.0, 4.0], x), *xp.divmod(x, two), xp.logspace(x, 2), xp.geomspace(x, two),
             xp.linspace(x, two), xp.convolve(x, [1.0, 2.0]), xp.correlate([1.0, 2.0, 1.0, 0.0], x), xp.trapezoid([1.0, 2.0, 3.0], x),
             xp.trapezoid(x, [1.0, 2.0, 4.0]), xp.extract([True, False, True], x), xp.isin(x, two), xp.searchsorted(x, two),
-            xp.take(x, 1), xp.take(x, [2, 0]), xp.take_along_axis(x, [1, 0, 0]), xp.gradient(x, two), xp.gradient(x, [0.0, 1.0, 3.0]), added, written,
+            xp.take(x, 1), xp.take(x, [2, 0]), xp.take_along_axis(x, [1, 0, 0]), xp.gradient(x, two), xp.gradient(x, [0.0, 1.0, 3.0]),
+            added, written,
             *xp.tril_indices_from(square, 1), *xp.triu_indices_from(square, -1), *xp.diag_indices_from(square),
         ]  # fmt: skip
 
