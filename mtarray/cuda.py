@@ -7,6 +7,7 @@ Python (`float(x)`, `print(x)`, `if x:`) or a shape depends on the elements (`no
 from __future__ import annotations
 
 import functools
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -147,6 +148,7 @@ def graph(function: Callable[..., Any], device: Any = "cuda") -> Callable[..., A
     calls = 0
     captured: Any = None
     inputs: list[Array] = []
+    lock = threading.RLock()  # threads that call it write to the same inputs
 
     @functools.wraps(function)
     def run(*args: Array) -> Any:
@@ -160,23 +162,24 @@ def graph(function: Callable[..., Any], device: Any = "cuda") -> Callable[..., A
                     f"graph: argument {i}, of shape {a.shape}, is being differentiated, and what a graph runs has no derivative; take the "
                     "derivative inside of the function"
                 )
-        calls += 1
-        if calls == 1:
-            return function(*args)
-        if captured is None:
-            for prepare in _PREPARING:
-                prepare(driver.device)
-            inputs[:] = [a.copy() for a in args]
-            captured = Captured(driver, lambda: function(*inputs))
-        if [(a.shape, a.dtype) for a in args] != [(a.shape, a.dtype) for a in inputs]:
-            raise ValueError(
-                f"graph: it was captured for arguments of {[(a.shape, a.dtype.name) for a in inputs]}, "
-                f"and called with {[(a.shape, a.dtype.name) for a in args]}"
-            )
-        for own, given in zip(inputs, args):
-            own[...] = given
-        captured.replay()
-        return captured.result
+        with lock:
+            calls += 1
+            if calls == 1:
+                return function(*args)
+            if captured is None:
+                for prepare in _PREPARING:
+                    prepare(driver.device)
+                inputs[:] = [a.copy() for a in args]
+                captured = Captured(driver, lambda: function(*inputs))
+            if [(a.shape, a.dtype) for a in args] != [(a.shape, a.dtype) for a in inputs]:
+                raise ValueError(
+                    f"graph: it was captured for arguments of {[(a.shape, a.dtype.name) for a in inputs]}, "
+                    f"and called with {[(a.shape, a.dtype.name) for a in args]}"
+                )
+            for own, given in zip(inputs, args):
+                own[...] = given
+            captured.replay()
+            return captured.result
 
     return run
 

@@ -208,6 +208,29 @@ def exchanges():
     assert STUB.log()[:2] == ["record", "wait legacy"], STUB.log()  # theirs waits for ours
 
 
+def several_gpus():
+    """Where there are several, each call names its device again: another library may have chosen another in this thread."""
+    x = xp.ones(3, device="cuda")
+    driver, named = x.device.driver, []
+    real = driver._gpu
+
+    class Watched:
+        def set_current(self):
+            named.append(1)
+            real.set_current()
+
+    x + x
+    driver._gpu = Watched()
+    try:
+        x + x
+        assert not named  # one GPU: it is current already
+        driver._alone = False
+        x + x
+        assert len(named) == 2  # memory, and the launch
+    finally:
+        driver._gpu, driver._alone = real, True
+
+
 def threads():
     """Each thread names the device for itself; memory is one pool."""
     results = []
@@ -242,8 +265,8 @@ def memory_is_given_back():
 
 
 CHECKS = [
-    arguments_of_all_widths, copies_through_staging, out_of_memory, large_shared_memory, graphs, captures_that_fail, exchanges, threads,
-    memory_is_given_back,
+    arguments_of_all_widths, copies_through_staging, out_of_memory, large_shared_memory, graphs, captures_that_fail, exchanges,
+    several_gpus, threads, memory_is_given_back,
 ]  # fmt: skip
 
 

@@ -388,12 +388,17 @@ def test_numbers_and_lists_go_along_to_the_device() -> None:
         np.add.at(added := x.copy(), [0, 0], 1)
         xp.copyto(written := x.copy(), [3.0, 2.0, 1.0])
         square = xp.ones((3, 3), device=device)
+        xp.fill_diagonal(filled := square.copy(), 0.5)
+        xp.put(put := x.copy(), [0, 2], [7, 8])
+        xp.place(placed := x.copy(), [True, False, True], [4.0, 5.0])
+        xp.putmask(masked := x.copy(), [False, True, True], two)
+        xp.put_along_axis(along := x.copy(), [1], 9.0, 0)
         return [
             xp.isclose(x, two), xp.isclose([1.0, 2.0, 4.0], x), *xp.divmod(x, two), xp.logspace(x, 2), xp.geomspace(x, two),
             xp.linspace(x, two), xp.convolve(x, [1.0, 2.0]), xp.correlate([1.0, 2.0, 1.0, 0.0], x), xp.trapezoid([1.0, 2.0, 3.0], x),
             xp.trapezoid(x, [1.0, 2.0, 4.0]), xp.extract([True, False, True], x), xp.isin(x, two), xp.searchsorted(x, two),
             xp.take(x, 1), xp.take(x, [2, 0]), xp.take_along_axis(x, [1, 0, 0]), xp.gradient(x, two), xp.gradient(x, [0.0, 1.0, 3.0]),
-            added, written,
+            added, written, filled, put, placed, masked, along,
             *xp.tril_indices_from(square, 1), *xp.triu_indices_from(square, -1), *xp.diag_indices_from(square),
         ]  # fmt: skip
 

@@ -86,7 +86,7 @@ def fill_diagonal(a: Array, val: Any, wrap: bool = False) -> None:
         diagonals = [diagonal_window(a[start:], 0, 0, 1) for start in starts]
     else:
         diagonals = [window(a, a._shape[:1], (sum(a._strides),), a._offset)]
-    values = reshape(operand(val, "fill_diagonal"), (-1,))
+    values = reshape(operand(val, "fill_diagonal", device=a.device), (-1,))
     done = 0
     for d in diagonals:
         n = d.shape[0]

@@ -195,7 +195,7 @@ def put(a: Array, ind: Any, v: Any, mode: str = "raise") -> None:
            [0., 5.]], shape=(2, 2), dtype=float64, device='cpu')
     """
     refuse_if_strict("put")
-    i = reshape(operand(ind, "put"), (-1,))
+    i = reshape(operand(ind, "put", device=a.device), (-1,))
     if i.size == 0:
         return
     if i.dtype not in INTEGER_OR_BOOL:
@@ -203,7 +203,7 @@ def put(a: Array, ind: Any, v: Any, mode: str = "raise") -> None:
     if a.size == 0:
         raise IndexError("put: the array has no elements to write")
     i = _numbered(i.astype(int64), a.size, mode, "put", IndexError)
-    _write(a, i, operand(_storable(v, a, "put"), "put", a.dtype))
+    _write(a, i, operand(_storable(v, a, "put"), "put", a.dtype, a.device))
 
 
 def place(arr: Array, mask: Any, vals: Any) -> None:
@@ -216,7 +216,8 @@ def place(arr: Array, mask: Any, vals: Any) -> None:
     Array([0, 1, 7, 7], shape=(4,), dtype=int64, device='cpu')
     """
     refuse_if_strict("place")
-    m, values = operand(mask, "place"), operand(_storable(vals, arr, "place"), "place", arr.dtype)
+    m = operand(mask, "place", device=arr.device)
+    values = operand(_storable(vals, arr, "place"), "place", arr.dtype, arr.device)
     if m.size != arr.size:
         raise ValueError(f"place: the mask has shape {m.shape}, the array {arr.shape}")
     i = flatnonzero(m)
@@ -262,7 +263,8 @@ def putmask(a: Array, mask: Any, values: Any) -> None:
     Array([ 0,  1, 10, 20], shape=(4,), dtype=int64, device='cpu')
     """
     refuse_if_strict("putmask")
-    m, v = operand(mask, "putmask"), reshape(operand(_storable(values, a, "putmask"), "putmask"), (-1,))
+    m = operand(mask, "putmask", device=a.device)
+    v = reshape(operand(_storable(values, a, "putmask"), "putmask", device=a.device), (-1,))
     if m.size != a.size:
         raise ValueError(f"putmask: the mask has shape {m.shape}, the array {a.shape}")
     if v.size:
@@ -307,9 +309,9 @@ def put_along_axis(arr: Array, indices: Any, values: Any, axis: int | None) -> N
            [5., 0.]], shape=(2, 2), dtype=float64, device='cpu')
     """
     refuse_if_strict("put_along_axis")
-    i = operand(indices, "put_along_axis")
+    i = operand(indices, "put_along_axis", device=arr.device)
     if axis is None:
-        _write(arr, _numbered(i, arr.size, "raise", "put_along_axis", IndexError), operand(values, "put_along_axis", arr.dtype))
+        _write(arr, _numbered(i, arr.size, "raise", "put_along_axis", IndexError), operand(values, "put_along_axis", arr.dtype, arr.device))
         return
     a = axis_of(axis, arr.ndim)
     if i.ndim != arr.ndim:

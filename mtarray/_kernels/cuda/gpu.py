@@ -108,6 +108,7 @@ class Gpu(Driver):
 
         self._core, self._api = core, driver
         self._gpu = core.Device(ordinal)
+        self._alone = count() == 1
         self._gpu.set_current()
         self.stream = self._gpu.create_stream()
         self.stream_handle = int(self.stream.handle)
@@ -127,8 +128,9 @@ class Gpu(Driver):
         _current.driver = self
 
     def _enter(self):
-        """Each thread names the device before its first call, and again after one to another device."""
-        if getattr(_current, "driver", None) is not self:
+        """Each thread names the device before its first call. Where there are several, before every one: another library may have chosen
+        another since."""
+        if not self._alone or getattr(_current, "driver", None) is not self:
             self._gpu.set_current()
             _current.driver = self
 
@@ -294,7 +296,8 @@ class Gpu(Driver):
             if self.capture is not None:
                 raise CaptureError(f"{self.name}: a graph cannot be replayed inside of another one")
             self._enter()
-            _checked(launch(ready, handle))
+            with self._lock:  # a graph is launched by one thread at a time
+                _checked(launch(ready, handle))
 
         # The driver destroys it once what is launched of it has run.
         weakref.finalize(replay, api.cuGraphExecDestroy, ready).atexit = False
