@@ -420,3 +420,11 @@ def test_messages_of_mixed_devices_name_the_operand() -> None:
     x.requires_grad = True
     with pytest.raises(ValueError, match=r"backward: the cotangent .* on device 'cpu', the result .* on 'cuda'"):
         (x * x).backward(y)
+
+
+def test_nans_are_traced_on_the_device() -> None:
+    x = xp.asarray([1.0, 2.0], device="cuda")
+    with xp.autodiff.trace_nans(), pytest.raises(xp.autodiff.NonFiniteError, match=r"log made -inf of finite operands, at \[0\]"):
+        xp.grad(lambda v: xp.sum(xp.log(v - 1)))(x)
+    with xp.autodiff.trace_nans(), pytest.raises(xp.autodiff.NonFiniteError, match="backward pass of sqrt"):
+        xp.grad(lambda v: xp.sum(xp.sqrt(v - 1)))(x)

@@ -110,9 +110,13 @@ def _pulled(node: Any, cotangent: Any, given: list[Array]) -> None:
 
 def _check(result: Any, operands: list[Any], by_element: bool, told: str, op: str, where: str) -> None:
     """Raise if something was born in `result`; `told` has places for what, and of what."""
-    if result.dtype.kind not in "fc" or np.isfinite(result).all():
+    if result.dtype.kind not in "fc":
         return
-    floats = [a for a in map(np.asarray, operands) if a.dtype.kind in "fc"]
+    result = _on_host(result)
+    if np.isfinite(result).all():
+        return
+    operands = [_on_host(a) for a in operands]
+    floats = [a for a in operands if a.dtype.kind in "fc"]
     had_nan: Any = [np.isnan(a) if by_element else np.isnan(a).any() for a in floats]
     infinite: Any = [~np.isfinite(a) if by_element else not np.isfinite(a).all() for a in floats]
     nan = np.isnan(result)
@@ -130,6 +134,11 @@ def _check(result: Any, operands: list[Any], by_element: bool, told: str, op: st
     name, _, line = where.rpartition(":")
     text = linecache.getline(name, int(line)).strip() if line.isdigit() else ""
     raise NonFiniteError(f"{message}\n  {where}{': ' + text if text else ''}", op, where)
+
+
+def _on_host(x: Any) -> Any:
+    """The elements as an ndarray, from a device too: whoever looks for NaN has time."""
+    return np.asarray(x.to_host() if hasattr(x, "to_host") else x)
 
 
 def _any(conditions: list[Any]) -> Any:
