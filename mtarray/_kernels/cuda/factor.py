@@ -2,7 +2,7 @@
 
 A block of threads factors a strip of PANEL columns (or rows) of each matrix of a stack; what is right of it and below is brought up to date
 by triangular solutions, a thread for each column, and by products of matrices. Which matrices failed is gathered on the device, in one
-number that the host reads at the end.
+number that the host reads at the end. Where cuSOLVER is installed it serves large matrices (`solver_lib`).
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 
 from mtarray import _strides
 
-from . import gemm
+from . import gemm, solver_lib
 from .kernel import Kernel, code_of
 from .tensor import empty, like
 
@@ -529,8 +529,12 @@ def raise_if(failed, reason):
 
 
 def lu(x):
-    """(factors L and U in one, order of the rows, numbers of swaps, which are singular) of stacks of square matrices; (stack, n, n)."""
+    """(factors L and U in one, order of the rows, numbers of swaps, which are singular) of stacks of square matrices; (stack, n, n).
+    Those of the library are for `_solved` alone; their diagonals are in place."""
     x = flat(x)
+    made = solver_lib.lu(x)
+    if made is not None:
+        return made
     stack, n = x.shape[:2]
     driver = x.driver
     order, swaps, failed = empty(driver, (stack, n), LONG), empty(driver, (stack,), LONG), empty(driver, (stack,), INT)
@@ -572,6 +576,8 @@ def triangular(t, b, lower, unit):
 
 def _solved(factors, order, x=None):
     """The solutions for right-hand sides x (stack, n, k), by default the unit matrices."""
+    if order.dtype == INT:  # pivots of the library
+        return solver_lib.solved(factors, order, x)
     stack, n = order.shape
     k = n if x is None else x.shape[-1]
     out = empty(factors.driver, (stack, n, k), factors.dtype)
@@ -662,8 +668,11 @@ def cholesky_factor(x):
     if x.size == 0:
         return x.reshaped(shape)
     driver = x.driver
-    failed = empty(driver, (stack,), INT)
-    for first in range(0, n, PANEL):
+    failed = solver_lib.cholesky(x)
+    served = failed is not None
+    if not served:
+        failed = empty(driver, (stack,), INT)
+    for first in () if served else range(0, n, PANEL):
         end = min(first + PANEL, n)
         threads = threads_for((end - first) ** 2)
         _cholesky(x.dtype, threads).launch(driver, stack, threads, x.address, failed.address, n, first, end - first)
@@ -688,6 +697,9 @@ def qr_factors(x, *, mode):
 
 def qr(x, p):
     """Q (stack, m, p) and R (stack, p, n) of matrices (stack, m, n), which are overwritten."""
+    made = solver_lib.qr(x, p)
+    if made is not None:
+        return made
     stack, m, n = x.shape
     driver = x.driver
     q, r = empty(driver, (stack, m, p), x.dtype), empty(driver, (stack, p, n), x.dtype)

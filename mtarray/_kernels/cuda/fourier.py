@@ -2,13 +2,15 @@
 
 Lines are loaded from any axis of a tensor into rows of complex numbers, transformed there, and stored. A line that fits into shared memory
 takes all passes there, in one launch; a longer one takes a launch for each pass. Roots of unity are computed on the host once for each
-length, in higher precision, and kept on the device. Inverse transforms are direct ones of conjugates.
+length, in higher precision, and kept on the device. Inverse transforms are direct ones of conjugates. Where cuFFT is installed it serves
+(`fft_lib`).
 """
 
 import threading
 
 import numpy as np
 
+from . import fft_lib
 from .gemm import stacked
 from .kernel import Kernel, code_of
 from .tensor import empty, from_host
@@ -327,7 +329,8 @@ def fourier(x, *, name, n, axis, norm):
     result = real if name == "irfft" else dtype
     out = empty(driver, (*x.shape[:axis], columns, *x.shape[axis + 1 :]), result)
     lines = out.size // columns
-    if lines == 0:
+    factor = n**-0.5 if norm == "ortho" else 1 / n if (norm == "forward") == direct else 1.0
+    if lines == 0 or fft_lib.transform(out, x, name, n, axis, factor):
         return out
     order = (*range(axis), *range(axis + 1, x.ndim), axis)
     source, target = x.transpose(order), out.transpose(order)
@@ -354,7 +357,6 @@ def fourier(x, *, name, n, axis, norm):
     if not smooth:
         _times(dtype).launch(driver, _grid(w.size), THREADS, w.address, spectrum.address, m, w.size)
         w = transformed(w)
-    factor = n**-0.5 if norm == "ortho" else 1 / n if (norm == "forward") == direct else 1.0
     _store(dtype, result).launch(
         driver, _grid(out.size), THREADS, out.address, w.address, chirp.address, factor,
         columns, m, out.size, zn, o0, o1, target.strides[-1], inverse, int(not smooth),

@@ -1,9 +1,11 @@
-"""NVIDIA's libraries, where they are installed: cuBLAS for products of matrices of floats.
+"""NVIDIA's libraries, where they are installed: what finds and loads them, and cuBLAS for products of matrices of floats.
 
-Through the bindings of nvmath-python, or by ctypes from a library that some package brought along. They are asked for by real devices only.
-Row-major operands, transposed and padded views are seen column-major, as the library wants them, without a copy.
+Through the bindings of nvmath-python, or by ctypes from a library that some package brought along. They are asked for by real devices only,
+and not with MTARRAY_CUDA_LIBS=0 in the environment. cuSOLVER is in `solver_lib`, cuFFT in `fft_lib`. Row-major operands, transposed and
+padded views are seen column-major, as cuBLAS wants them, without a copy.
 """
 
+import contextlib
 import ctypes
 import functools
 import glob
@@ -21,7 +23,7 @@ from .kernel import code_of
 _LETTERS = {"f4": "s", "f8": "d", "c8": "c", "c16": "z"}
 _DEFAULT_MATH, _TF32_MATH = 0, 3  # cublasMath_t
 _INT = (1 << 31) - 1  # lengths and pitches of the library are C ints
-_lock = threading.RLock()
+lock = threading.RLock()
 _tf32 = False
 
 
@@ -80,9 +82,45 @@ class Nvmath:
         self._functions[code](*args)
 
 
+class Library:
+    """Functions of a library that ctypes loaded, by the names that follow a prefix. signatures: for each the letters of its arguments
+    (`_TYPES`). All of them return a status; any but 0 is a RuntimeError. statuses: what the numbers are called."""
+
+    def __init__(self, library, title, prefix, signatures, statuses):
+        self._title, self._prefix, self._statuses = title, prefix, statuses
+        self._functions = {}
+        for name, letters in signatures.items():
+            f = getattr(library, prefix + name)
+            f.argtypes, f.restype = [_TYPES[letter] for letter in letters], ctypes.c_int
+            self._functions[name] = f
+
+    def status(self, name, *args):
+        """The status that a call returns."""
+        return self._functions[name](*args)
+
+    def call(self, name, *args):
+        status = self._functions[name](*args)
+        if status:
+            raise self.error(name, status)
+
+    def error(self, name, status):
+        known = self._statuses.get(status)
+        return RuntimeError(f"{self._prefix}{name} failed: {self._title} reports status {status}{f' ({known})' if known else ''}")
+
+
+_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int, "l": ctypes.c_longlong, "b": ctypes.c_byte}
+
+
+def wanted():
+    """Whether the environment lets NVIDIA's libraries be used."""
+    return os.environ.get("MTARRAY_CUDA_LIBS", "1") != "0"
+
+
 @functools.cache
 def cublas():
     """cuBLAS, or None where it is not installed."""
+    if not wanted():
+        return None
     try:
         from nvmath.bindings import cublas as bindings
 
@@ -90,29 +128,59 @@ def cublas():
         return Nvmath(bindings)
     except Exception:  # whatever its loader raises where the libraries that it needs are missing
         pass
-    for lt, path in _candidates():
+    for path in _candidates("cublas", (13, 12)):
         try:
-            if lt:
-                ctypes.CDLL(lt, ctypes.RTLD_GLOBAL)
+            with contextlib.suppress(OSError):  # which it needs, and may find by itself
+                ctypes.CDLL(path.replace("libcublas.so", "libcublasLt.so"), ctypes.RTLD_GLOBAL)
             return Cublas(ctypes.CDLL(path, ctypes.RTLD_GLOBAL))
         except (OSError, AttributeError):
             continue
     return None
 
 
-def _candidates():
-    """Places of libcublas, each with that of the libcublasLt which it needs: the wheels' folders, CUDA's, and the system's."""
+def opened(name, versions, make):
+    """make(what ctypes loaded) of the first libNAME that works; None where none is installed. RuntimeError where there are files of it,
+    of which none does. versions: in the names of the system's."""
+    if not wanted():
+        return None
+    first = None
+    for path in _candidates(name, versions):
+        try:
+            return make(ctypes.CDLL(path))
+        except (OSError, AttributeError) as error:
+            if first is None and os.path.exists(path):
+                first = path, error
+    if first is None:
+        return None
+    raise RuntimeError(
+        f"{first[0]} could not be loaded: {first[1]}; pip install 'mtarray[cuda-libs]' brings what it needs, and MTARRAY_CUDA_LIBS=0 in "
+        "the environment does without it"
+    ) from first[1]
+
+
+def _candidates(name, versions):
+    """Places of a library: the wheels' folders, those of packages that bring it along, CUDA's, and the system's."""
     folders = [
         *[f for p in sys.path for f in sorted(glob.glob(os.path.join(p, "nvidia", "cu1[2-9]", "lib")), reverse=True)],
-        *[os.path.join(p, "nvidia", "cublas", "lib") for p in sys.path],
+        *[os.path.join(p, *f) for f in (("nvidia", name, "lib"), ("torch", "lib"), ("cupy", ".data", "lib")) for p in sys.path],
         *[os.path.join(os.environ[name], "lib64") for name in ("CUDA_HOME", "CUDA_PATH") if name in os.environ],
         "/usr/local/cuda/lib64",
     ]
     for folder in folders:
-        for path in sorted(glob.glob(os.path.join(folder, "libcublas.so.*")), reverse=True):
-            yield path.replace("libcublas.so", "libcublasLt.so"), path
-    for version in (13, 12):
-        yield f"libcublasLt.so.{version}", f"libcublas.so.{version}"
+        yield from sorted(glob.glob(os.path.join(folder, f"lib{name}.so.*")), reverse=True)
+    for version in versions:
+        yield f"lib{name}.so.{version}"
+
+
+def bound(driver, name, make):
+    """What `make()` gives for a driver, kept with it under a name; None of a simulated one."""
+    made = driver.__dict__.get(name, False)
+    if made is False:
+        with lock:
+            made = driver.__dict__.get(name, False)
+            if made is False:
+                made = driver.__dict__[name] = None if driver.simulated else make()
+    return made
 
 
 class _Numbers:
@@ -130,15 +198,17 @@ _numbers = _Numbers()
 
 
 def _library(driver):
-    """(cuBLAS, its handle for a driver), or None."""
-    made = driver.__dict__.get("cublas", False)
-    if made is False:
-        with _lock:
-            found = None if driver.simulated else cublas()
-            made = driver.cublas = found and [found, found.create(), None]
-            if made:
-                found.set_stream(made[1], driver.stream_handle)
-    return made
+    """[cuBLAS, its handle for a driver, the precision that is set], or None."""
+
+    def make():
+        found = cublas()
+        if found is None:
+            return None
+        made = [found, found.create(), None]
+        found.set_stream(made[1], driver.stream_handle)
+        return made
+
+    return bound(driver, "cublas", make)
 
 
 def matrix(shape, strides):
@@ -171,7 +241,7 @@ def multiply(out, a, b, bias=None):
         driver.capture.note(driver, (a.address, b.address, out.address))
     one, zero = _numbers.addresses(code)
     size = out.itemsize
-    with _lock:
+    with lock:
         _prepared(library)
         for i in range(outer):
             # Column-major, the operands are their transposes, and so is the result: c^T = b^T a^T.

@@ -2,6 +2,7 @@
 
 import math
 
+from . import solver_lib
 from .eigen import eig_pairs, eig_values
 from .factor import FLOATING, THREADS, _codes, _determined, flat, floor_of, grid_of, qr, raise_if, real_of
 from .jacobi import orthogonal
@@ -12,6 +13,8 @@ from .tensor import empty, like
 __all__ = [
     "svd_factors", "singular_values", "pseudo_inverse", "least_squares", "eigh_pairs", "eigh_values", "eig_pairs", "eig_values"
 ]  # fmt: skip
+
+NOT_CONVERGED = "SVD did not converge"
 
 
 def in_order(target, dtype):
@@ -189,6 +192,10 @@ def scale(x, s, along):
 
 def _svd(x, full):
     """U, S and V^H of matrices (stack, m, n)."""
+    made = solver_lib.svd(x, "A" if full else "S")
+    if made is not None:
+        raise_if(made[3], NOT_CONVERGED)
+        return made[:3]
     m, n = x.shape[1:]
     values, order, w, v, failed = orthogonal(x)
     k, long = min(m, n), max(m, n)
@@ -196,7 +203,7 @@ def _svd(x, full):
     # The columns of w are the left vectors times singular values. Reflections give unit vectors in their directions, and more where w is 0.
     q, r = qr(sorted_columns(w, order, False), p)
     _launch(_phases(x.dtype), q, q.address, r.address, long, p, k, q.size)
-    raise_if(failed, "SVD did not converge")
+    raise_if(failed, NOT_CONVERGED)
     if m >= n:
         return q, values, sorted_columns(v, order, True)
     return sorted_columns(v, order, False), values, adjoint(q)
@@ -210,8 +217,13 @@ def svd_factors(x, *, full_matrices):
 
 def singular_values(x):
     """Singular values, largest first."""
-    values, _, _, _, failed = orthogonal(flat(x))
-    raise_if(failed, "SVD did not converge")
+    y = flat(x)
+    made = solver_lib.svd(y, "N")
+    if made is None:
+        values, _, _, _, failed = orthogonal(y)
+    else:
+        _, values, _, failed = made
+    raise_if(failed, NOT_CONVERGED)
     return values.reshaped((*x.shape[:-2], values.shape[-1]))
 
 
@@ -252,15 +264,32 @@ def adjugate_by_singular_values(x):
     return product(scale(adjoint(vh), weights, "columns"), adjoint(u)).reshaped(x.shape)
 
 
+def _eigh(x, vectors):
+    """Eigenvalues by the library, and the adjoint of the eigenvectors in place of contiguous matrices; None if it is not for it."""
+    made = solver_lib.eigh(x, vectors)
+    if made is None:
+        return None
+    raise_if(made[1], "Eigenvalues did not converge")
+    return made[0]
+
+
 def eigh_pairs(x):
     """Eigenvalues, ascending, and eigenvectors of symmetric or Hermitian matrices, from their lower triangles."""
-    values, order, _, v, _ = orthogonal(flat(x), hermitian=True)
+    y = flat(x)
+    made = _eigh(y, True)
+    if made is not None:
+        return made.reshaped(x.shape[:-1]), adjoint(y).reshaped(x.shape)
+    values, order, _, v, _ = orthogonal(y, hermitian=True)
     return values.reshaped(x.shape[:-1]), sorted_columns(v, order, False).reshaped(x.shape)
 
 
 def eigh_values(x):
     """Eigenvalues, ascending, of symmetric or Hermitian matrices, from their lower triangles."""
-    return orthogonal(flat(x), hermitian=True)[0].reshaped(x.shape[:-1])
+    y = flat(x)
+    values = _eigh(y, False)
+    if values is None:
+        values = orthogonal(y, hermitian=True)[0]
+    return values.reshaped(x.shape[:-1])
 
 
 def every():
