@@ -9,6 +9,7 @@ import numpy as np
 
 from . import lanes
 from .lane_memory import Memory, Shadow, wrapped
+from .lane_rewriting import SITES
 
 ALL = 0xFFFFFFFF
 STATIC, DYNAMIC = 48 << 10, 227 << 10  # bytes of shared memory of a block: of arrays of fixed shape, and of all
@@ -95,7 +96,7 @@ class State:
         return f"thread {(t % x, t // x % y, t // (x * y))} of block {block}"
 
     def source(self, site):
-        file, line, _ = lanes.SITES[site]
+        file, line, _ = SITES[site]
         return f"line {line} of {os.path.basename(file)}: {linecache.getline(file, line).strip()}"
 
     def fault(self, kind, site, lane, text):
@@ -400,7 +401,7 @@ class Shared:
         flat = np.empty(size * L.count, dtype)
         base = L.geometry.block * size if L.count > 1 else 0
         shadow = Shadow(flat.size) if L.thorough else None
-        return Memory(lanes.SITES[site][2] or "a shared array", flat, shape, size, base, known=np.zeros(flat.size, bool), shadow=shadow)
+        return Memory(SITES[site][2] or "a shared array", flat, shape, size, base, known=np.zeros(flat.size, bool), shadow=shadow)
 
     def _dynamic(self, site, dtype):
         L, dtype = self.state, np.dtype(dtype)
@@ -411,7 +412,7 @@ class Shared:
         size = L.dynamic // dtype.itemsize
         base = L.geometry.block * (pitch // dtype.itemsize) if L.count > 1 else 0
         return Memory(
-            lanes.SITES[site][2] or "the dynamic shared array", memory.view(dtype), (size,), size, base,
+            SITES[site][2] or "the dynamic shared array", memory.view(dtype), (size,), size, base,
             known=known.reshape(-1, dtype.itemsize), shadow=shadow, granules=dtype.itemsize,
         )  # fmt: skip
 
@@ -426,7 +427,7 @@ class Local:
         size = math.prod(shape)
         flat = np.empty(size * L.n, dtype)
         base = np.arange(L.n) if L.n > 1 else 0
-        name = lanes.SITES[site][2] or "a local array"
+        name = SITES[site][2] or "a local array"
         return Memory(name, flat, shape, size, base, L.n, known=np.zeros(flat.size, bool))
 
 

@@ -21,6 +21,7 @@ from mtarray._kernels.source_reading import clone
 from . import lanes
 from .lane_memory import Memory, Shadow
 from .lane_names import DYNAMIC, State
+from .lane_rewriting import compiled
 
 LANES = 1 << 14  # threads that run together, of one block or more
 GRID = (1 << 31) - 1, 65535, 65535  # the most blocks along each axis
@@ -73,7 +74,7 @@ def _of_scalar(scalar):
             node = _Operators(_PYTHON_OPERATORS).visit(clone(unit.node))
             node.name = unit.name
             ast.fix_missing_locations(node)
-            code = lanes.compiled(node, unit.function.__code__.co_filename)
+            code = compiled(node, unit.function.__code__.co_filename)
             made = lanes.instance(code, unit.name, dict(space))
             space[unit.name] = lanes.Device(unit.function, made)
     except TypeError:
