@@ -24,10 +24,7 @@ from mtarray._kernels.cuda.tensor import empty
 from mtarray._ops import REGISTRY, Elementwise, Reduction
 
 CAPABILITIES = ((7, 5), (9, 0))
-UNSPILLED = frozenset({"elementwise", "reduce", "scan", "copying", "products", "gemm"})  # modules whose kernels must not spill
-
-# Folds are bound to 64 registers so that four blocks share a multiprocessor; where that is a few too few, spilling these bytes costs less.
-BEARABLE = {("reduce", (7, 5)): 32, ("scan", (7, 5)): 32}
+UNSPILLED = frozenset({"elementwise", "reduce", "scan", "copying", "products", "gemm", "convolution", "radix"})  # modules whose kernels must not spill
 
 
 def modules() -> list[str]:
@@ -116,7 +113,7 @@ def compiled(family: str, kernel: Any, cc: tuple[int, int]) -> tuple[str, str]:
         told = next((line for line in str(error).splitlines() if line.strip()), "")
         return f"sm_{cc[0]}{cc[1]} {family:12} {kernel.name}: FAILED", f"{kernel!r} for sm_{cc[0]}{cc[1]}: {type(error).__name__}: {told}"
     line = f"sm_{cc[0]}{cc[1]} {family:12} {kernel.name}: {made.registers} registers, {made.spills} spilled, {made.shared} shared"
-    refused = family in UNSPILLED and made.spills > BEARABLE.get((family, cc), 0)
+    refused = family in UNSPILLED and made.spills
     return line, f"{kernel!r} spills {made.spills} bytes on sm_{cc[0]}{cc[1]}" if refused else ""
 
 

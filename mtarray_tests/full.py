@@ -1,7 +1,8 @@
 """The large suites, whole: ``python -m mtarray_tests.full [--only NAME ...] [--array-api-tests PATH]``.
 
 Runs, one after the other: the tests with every example and the slow ones; the public conformance suite at 20 and 500 examples;
-10,000 random programs and their derivatives; the table of accuracy; the kernels for CUDA, compiled; the benchmarks. Output goes to the
+10,000 random programs and their derivatives; the table of accuracy; the kernels for CUDA, compiled, and their tests on a
+simulator that looks for races; the benchmarks. Output goes to the
 terminal as it comes, and the last lines are one figure per suite.
 
 The public suite `data-apis/array-api-tests` is not fetched: clone it (with its submodule), install its requirements, and name
@@ -95,6 +96,13 @@ def cuda(options: argparse.Namespace) -> Outcome:
     return Outcome(code == 0, lines[-1] if lines else "printed nothing")
 
 
+def races(options: argparse.Namespace) -> Outcome:
+    """The tests of the CUDA engine on a simulator that looks for races and for memory read before it is written."""
+    tests = sorted(str(path) for path in Path(__file__).parent.glob("test_cuda_*.py"))
+    code, lines = stream([sys.executable, "-m", "pytest", "-q", *tests], MTARRAY_SIMULATOR="thorough")
+    return Outcome(code == 0, closing(lines))
+
+
 SUITES: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "own": own,
     "conformance-20": lambda options: conformance(options, 20),
@@ -102,6 +110,7 @@ SUITES: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "programs": programs,
     "accuracy": accuracy,
     "cuda": cuda,
+    "races": races,
     "benchmarks": benchmarks,
 }
 

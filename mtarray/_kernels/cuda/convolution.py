@@ -11,6 +11,7 @@ from math import gcd
 
 import numpy as np
 
+from .gemm import arithmetic
 from .kernel import Kernel, code_of
 from .tensor import empty, like
 
@@ -27,17 +28,13 @@ def _shape_of(tile):
 
 
 def _sum_of_products(target, dtype):
-    """A device function a * b + c, of floats one operation."""
-    cuda, T = target.cuda, target.type(dtype)
-    if dtype.kind == "f":
+    """A device function total + a * b; of floats, and of the parts of complex numbers, in fused operations."""
+    if dtype.kind in "fc":
+        return arithmetic(target, dtype, 0)[1]
+    T = target.type(dtype)
 
-        def add(a, b, c):
-            return cuda.fma(a, b, c)
-
-    else:
-
-        def add(a, b, c):
-            return T(a * b + c)
+    def add(total, a, b):
+        return T(total + a * b)
 
     return target.device(add)
 
@@ -102,7 +99,7 @@ def tiled(target, dtype, biased, tile):
                 for a in range(RM):
                     v = weights[k, ty + a * DOWN]
                     for b in range(RN):
-                        sums[a, b] = add(v, windows[k, tx + b * ACROSS], sums[a, b])
+                        sums[a, b] = add(sums[a, b], v, windows[k, tx + b * ACROSS])
             cuda.syncthreads()
         for b in range(RN):
             column = c0 + tx + b * ACROSS
@@ -151,7 +148,7 @@ def direct(target, dtype, biased):
                         for b in range(kb):
                             q = q0 + b * step_w
                             if q >= 0 and q < width:
-                                v = add(x[at + p * xh + q * xw], w[weights + a * wa + b * wb], v)
+                                v = add(v, x[at + p * xh + q * xw], w[weights + a * wa + b * wb])
             if biased:
                 v = T(v + bias[f * bs])
             y[image * yn + f * yf + i * yh + j * yw] = v
@@ -227,7 +224,7 @@ def weights_tiled(target, dtype, tile):
                 for a in range(RM):
                     v = outputs[k, ty + a * DOWN]
                     for b in range(RN):
-                        sums[a, b] = add(v, windows[k, tx + b * ACROSS], sums[a, b])
+                        sums[a, b] = add(sums[a, b], v, windows[k, tx + b * ACROSS])
             cuda.syncthreads()
         for a in range(RM):
             r = r0 + ty + a * DOWN
@@ -269,7 +266,7 @@ def weights_direct(target, dtype, threads):
                 i, j = place // qw, place % qw
                 p, q = i * turn_h + down, j * turn_w + across
                 if p >= 0 and p < height and q >= 0 and q < width:
-                    v = add(x[image * xn + start + p * xh + q * xw], u[image * un + f * uf + i * uh + j * uw], v)
+                    v = add(v, x[image * xn + start + p * xh + q * xw], u[image * un + f * uf + i * uh + j * uw])
             sums[tid] = v
             cuda.syncthreads()
             half = threads // 2

@@ -152,7 +152,8 @@ def _moving(width, floats_in, floats_out, bits, threads, items, carried, placed)
     u = f"u{width}"
     signature = f"*{u} *i{placed or 4} *{u} *i{carried or 4} *i8 i8 i8 i8 {u} {u} i8 i8"
     parameters = (width, floats_in, floats_out, bits, threads, items, carried, placed)
-    return Kernel(move_by_digit, parameters, signature, 2 * threads)  # registers for two blocks of a multiprocessor
+    # A bound of half as many threads again: registers for all that a thread keeps, and for two blocks where shared memory allows two.
+    return Kernel(move_by_digit, parameters, signature, threads + threads // 2)
 
 
 def sort_rows(x, flip, floats, values=True, placed=None, order=None, low=0, high=None, bits=BITS, threads=THREADS, items=None):
