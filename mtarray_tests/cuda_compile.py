@@ -24,7 +24,9 @@ from mtarray._kernels.cuda.tensor import empty
 from mtarray._ops import REGISTRY, Elementwise, Reduction
 
 CAPABILITIES = ((7, 5), (9, 0))
-UNSPILLED = frozenset({"elementwise", "reduce", "scan", "copying", "products", "gemm", "convolution", "radix"})  # modules whose kernels must not spill
+UNSPILLED = frozenset(
+    {"elementwise", "reduce", "scan", "copying", "products", "gemm", "convolution", "radix"}
+)  # modules whose kernels must not spill
 
 
 def modules() -> list[str]:

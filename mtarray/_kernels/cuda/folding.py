@@ -504,7 +504,7 @@ class Kind(NamedTuple):
     @property
     def bound(self):
         """The threads that kernels are compiled for, which limits their registers: so that three blocks run at once, or two."""
-        return 768 if self.dtype.kind == "f" and len(self.parts) == 1 else 512
+        return 768 if self.dtype.kind == "f" and len(self.parts) == 1 and self.parts[0].kind == "f" else 512
 
     def rows(self, lanes, walk, deep):
         return Kernel(self.factories[0], (*self.parameters, lanes, walk, deep), self._signature(), self.bound)
