@@ -276,11 +276,15 @@ class Array(NumPyMethods):
         return host(self).item()
 
     def __repr__(self) -> str:
-        text = np.array2string(host(self), separator=", ", prefix="Array(", threshold=200, edgeitems=3)
+        shown, threshold = _shown(self, 200)
+        text = np.array2string(shown, separator=", ", prefix="Array(", threshold=threshold, edgeitems=3)
         return f"Array({text}, shape={self._shape}, dtype={self._dtype}, device={self.device.name!r})"
 
     def __str__(self) -> str:
-        return str(host(self)) if self.size else f"[] (shape {self._shape})"
+        if not self.size:
+            return f"[] (shape {self._shape})"
+        shown, threshold = _shown(self, 1000)
+        return str(shown) if threshold else np.array2string(shown, threshold=0, edgeitems=3)
 
     def __format__(self, spec: str) -> str:
         if self._shape and spec:
@@ -557,6 +561,18 @@ def host(x: Array) -> Any:
     """The elements as an ndarray, wherever they are: from another device it is a copy, which is waited for."""
     view = value(x)
     return view if view.__class__ is not Tensor else view.to_host()
+
+
+def _shown(x: Array, threshold: int) -> tuple[Any, int]:
+    """The elements that text shows, as an ndarray, and NumPy's threshold for it: of a large array on a device only the edges are copied."""
+    if x._storage.buffer.__class__ is _ndarray or x.size <= threshold:
+        return host(x), threshold
+    y = x.detach()
+    for axis, n in enumerate(x._shape):
+        if n > 7:
+            before = (slice(None),) * axis
+            y = xp.concat([y[(*before, slice(None, 4))], y[(*before, slice(-3, None))]], axis=axis)
+    return host(y), 0
 
 
 def on_cpu(x: Array, where: str) -> Any:

@@ -42,8 +42,7 @@ class Device:
 CPU = Device("cpu", (1, 0))
 _opened: dict[tuple[str, int], Device] = {}  # by (what plays it, number)
 _lock = threading.Lock()
-_default: ContextVar[Device | None] = ContextVar("mtarray.default_device", default=None)
-_process_default: Device = CPU
+_default: ContextVar[Device] = ContextVar("mtarray.default_device", default=CPU)
 
 
 def device(spec: Any, where: str = "device") -> Device:
@@ -61,12 +60,11 @@ def device(spec: Any, where: str = "device") -> Device:
     raise ValueError(f"{where}={spec!r} names no device; there are {', '.join(repr(d.name) for d in devices())}")
 
 
-def current() -> Device:
-    """The default device."""
-    return _default.get() or _process_default
+# The default device of this thread or task.
+current = _default.get
 
 
-def place(device_: Device) -> Token[Device | None]:
+def place(device_: Device) -> Token[Device]:
     """Make a device the default one of this thread or task, until `unplace`."""
     return _default.set(device_)
 
@@ -100,24 +98,19 @@ def devices() -> tuple[Device, ...]:
 class _Default:
     """What `set_default_device` returns. Used with `with`, the former default is back when it is left."""
 
-    def __init__(self, chosen: Device, former: Device) -> None:
+    def __init__(self, chosen: Device, token: Token[Device]) -> None:
         self._chosen = chosen
-        self._former = former
-        self._token: Token[Device | None] | None = None
+        self._token = token
 
     def __enter__(self) -> Device:
-        global _process_default
-        _process_default = self._former
-        self._token = _default.set(self._chosen)
         return self._chosen
 
     def __exit__(self, *exc: object) -> None:
-        assert self._token is not None
         _default.reset(self._token)
 
 
 def set_default_device(device_: Any, /) -> _Default:
-    """Make arrays on this device where none is named: "cpu" at first. As a context manager: in this thread or task, until it is left.
+    """Make arrays on this device where none is named, in this thread or task; as a context manager, until it is left. "cpu" at first.
 
     Creation functions and random generators follow it; what is computed from arrays stays where they are. ValueError for no such device.
 
@@ -126,7 +119,5 @@ def set_default_device(device_: Any, /) -> _Default:
     ...     xp.zeros(2).device
     Device('cpu')
     """
-    global _process_default
-    chosen, former = device(device_, "set_default_device"), _process_default
-    _process_default = chosen
-    return _Default(chosen, former)
+    chosen = device(device_, "set_default_device")
+    return _Default(chosen, _default.set(chosen))

@@ -5,6 +5,7 @@ import gc
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,7 +74,12 @@ def test_the_default_device() -> None:
     finally:
         xp.set_default_device("cpu")
     on_cpu = xp.zeros(2)
+    seen: list[Any] = []
     with xp.set_default_device("cuda"):
+        other = threading.Thread(target=lambda: seen.append(xp.zeros(1).device))
+        other.start()
+        other.join()
+        assert seen == ["cpu"]  # it is this thread's default
         assert xp.asarray(on_cpu).device == "cpu"  # arrays stay where they are
         assert (on_cpu + 1).device == "cpu"
         assert xp.zeros_like(on_cpu).device == "cpu"
@@ -244,6 +250,16 @@ def test_gradients_stay_on_the_device() -> None:
     assert there.grad is not None
     assert there.grad.device == "cuda"
     np.testing.assert_allclose(host(there.grad.detach()), np.asarray(xp.grad(f)(x)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(5000,), (300, 4, 9), (2, 2000)])
+def test_text_of_a_large_array_copies_its_edges(shape: tuple[int, ...]) -> None:
+    x = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+    there = xp.asarray(x, device="cuda")
+    before = xp.cuda.counts()["bytes_to_host"]
+    assert repr(there) == repr(xp.asarray(x)).replace("'cpu'", "'cuda'")
+    assert str(there) == str(x)
+    assert xp.cuda.counts()["bytes_to_host"] - before <= 2 * 8 * 7 ** len(shape)
 
 
 def test_forbidden_transfers_name_both_sites() -> None:
