@@ -128,7 +128,8 @@ def main() -> int:
     parser.add_argument("--quiet", action="store_true", help="only what is wrong, and the sums")
     options = parser.parse_args()
     first, step = map(int, options.part.split("/"))
-    work = [(f, k, cc) for f, k in kernels() for cc in CAPABILITIES if not options.only or f in options.only][first::step]
+    wanted = [(f, k) for f, k in kernels() if not options.only or f in options.only]
+    work = [(f, k, cc) for cc in CAPABILITIES for f, k in wanted][first::step]
     if options.seconds < float("inf"):
         start = today(len(work))
         work = work[start:] + work[:start]
