@@ -172,10 +172,12 @@ class Body:
     def syevd(self, vectors, uplo, n, a, lda, w, work, lwork, info):
         self.work(work, lwork)
         x = self.matrix(a, n, n, lda)
+        self.vector(info, 1, "i4")[0] = not np.isfinite(np.triu(x)).all()
+        if self.vector(info, 1, "i4")[0]:
+            return
         values, found = np.linalg.eigh(np.where(np.tri(n, dtype=bool).T, x, np.nan), UPLO="U"[: uplo == 1])
         self.vector(w, n, self.real)[...] = values
         x[...] = found if vectors else np.nan
-        self.vector(info, 1, "i4")[0] = 0
 
     def gesvd(self, jobu, jobvt, m, n, a, lda, s, u, ldu, vt, ldvt, work, lwork, rwork, info):
         self.work(work, lwork)
@@ -364,6 +366,10 @@ def test_eigenvalues(device, solver, dtype):
     assert np.abs(y @ v - v * values.to_host()).max() < 1000 * np.finfo(y.dtype).eps
     assert_near(spectral.eigh_values(placed(device, lower)), np.linalg.eigvalsh(y))
     assert times_in(solver, "evd_") == 2
+    waits = device.counts["to_host"]
+    failed = spectral.eigh_values(placed(device, np.full((4, 4), np.nan, dtype)))
+    assert device.counts["to_host"] == waits
+    assert np.isnan(failed.to_host()).all()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -177,6 +177,44 @@ def engine(run: Run) -> Iterator[Check]:
             yield f"{c.name} {d}", partial(one, c, np.dtype(d))
     if not run.quick:
         yield "every engine op was called", partial(_all_called)
+    if not run.simulate and not run.quick:
+        for c in LARGE:
+            for d in c.dtypes.split():
+                yield f"libraries and own kernels: {c.name} {d}", partial(_twice, c, np.dtype(d))
+
+
+# What cuSOLVER and cuFFT serve where they are installed, at sizes for which they do.
+LARGE = [
+    Call("cholesky", lambda a: (xp.linalg.cholesky(_positive(a)),), ((150, 150),), INEXACT, 5000),
+    Call("cholesky of a stack", lambda a: (xp.linalg.cholesky(_positive(a)),), ((9, 70, 70),), INEXACT, 5000),
+    Call("inv det", lambda a: (xp.linalg.inv(_positive(a)), *xp.linalg.slogdet(_positive(a))), ((150, 150),), INEXACT, 5000),
+    Call("solve", lambda a, b: xp.linalg.solve(_positive(a), b), ((150, 150), (150, 5)), INEXACT, 5000),
+    Call("qr", lambda a: (*xp.linalg.qr(a), *xp.linalg.qr(a.T, mode="complete")[1:]), ((150, 90),), INEXACT, 1e5),
+    Call("qr made together", lambda a: _remade_qr(a), ((90, 150),), INEXACT, 5000),
+    Call("eigh", lambda a: _remade_eigh(a), ((150, 150),), INEXACT, 5000),
+    Call("svd", lambda a: (*_remade_svd(a), *_remade_svd(a.T), xp.linalg.svdvals(a)), ((150, 90),), INEXACT, 5000),
+    Call("fft", lambda a: (xp.fft.fft(a), xp.fft.ifft(a, axis=0, n=97), xp.fft.fft(a, axis=1, n=1024, norm="ortho")), ((128, 60, 3),), "complex64 complex128", 64),
+    Call("irfft", lambda a: (xp.fft.irfft(a, axis=1), xp.fft.irfft(a, axis=1, n=59), xp.fft.irfft(a, axis=0, n=300)), ((128, 60, 3),), "complex64 complex128", 64),
+    Call("rfft", lambda a: (xp.fft.rfft(a), xp.fft.rfft(a[:, ::-1], axis=0), xp.fft.rfft(a, axis=1, n=101)), ((128, 60, 3),), FLOAT, 64),
+]  # fmt: skip
+
+
+def _twice(c: Call, d: np.dtype) -> None:
+    from mtarray._kernels.cuda import fft_lib, solver_lib
+
+    driver = xp.asarray(0.0, device="cuda").device.driver
+    name, module = ("cufft", fft_lib) if "fft" in c.name else ("cusolver", solver_lib)
+    found = module._library(driver)
+    if found is None:
+        raise Skip(f"no lib{name} is installed")
+    arrays = [on_cuda(draw(d, s, i)) for i, s in enumerate(c.shapes)]
+    got = c.function(*arrays)
+    setattr(driver, name, None)
+    try:
+        own = c.function(*arrays)
+    finally:
+        setattr(driver, name, found)
+    agree(got, own, c.tolerance, f"{c.name} {d}")
 
 
 def _all_called() -> None:

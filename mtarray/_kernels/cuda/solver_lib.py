@@ -8,6 +8,7 @@ the library may wait for the device.
 
 import ctypes
 import functools
+import math
 
 import numpy as np
 
@@ -270,9 +271,28 @@ def _real(x, count):
     return empty(x.driver, (x.shape[0], count), np.finfo(x.dtype).dtype)
 
 
+def only_of_good(target, dtype):
+    """NaN in place of the n values of each matrix that failed."""
+    cuda, R = target.cuda, target.type(dtype)
+
+    def only_of_good(values, failed, n, count):
+        i = cuda.grid(1)
+        while i < count:
+            if failed[i // n] != 0:
+                values[i] = R(math.nan)
+            i += cuda.gridsize(1)
+
+    return only_of_good
+
+
+def _good(dtype):
+    return Kernel(only_of_good, (dtype,), f"*{code_of(dtype)} *i4 i8 i8", THREADS)
+
+
 def eigh(x, vectors):
-    """(eigenvalues, ascending, which failed) of contiguous Hermitian matrices, from their lower triangles; None if it is not for the
-    library. The conjugates of the eigenvectors, if wanted, take the place of the rows: column-major, the matrices are their conjugates."""
+    """Eigenvalues, ascending, of contiguous Hermitian matrices, from their lower triangles (NaN where they were not found, as our own
+    kernels have it); None if it is not for the library. The conjugates of the eigenvectors, if wanted, take the place of the rows:
+    column-major, the matrices are their conjugates."""
     solver = _solver(x)
     if solver is None:
         return None
@@ -281,7 +301,9 @@ def eigh(x, vectors):
     work, length, _kept = solver.work("syevd", int(vectors), _UPPER, n, x.address, n, values.address)
     for a, w, info in _each(x, values, failed):
         solver.call("syevd", int(vectors), _UPPER, n, a, n, w, work, length, info)
-    return values, failed
+    grid = min(-(-values.size // THREADS), 1 << 20)
+    _good(values.dtype).launch(x.driver, grid, THREADS, values.address, failed.address, n, values.size)
+    return values
 
 
 def svd(x, job):
@@ -314,3 +336,5 @@ def every():
     yield _swaps()
     for d in map(np.dtype, _LETTERS):
         yield _upper(d)
+        if d.kind == "f":
+            yield _good(d)

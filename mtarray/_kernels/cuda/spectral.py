@@ -264,21 +264,12 @@ def adjugate_by_singular_values(x):
     return product(scale(adjoint(vh), weights, "columns"), adjoint(u)).reshaped(x.shape)
 
 
-def _eigh(x, vectors):
-    """Eigenvalues by the library, and the adjoint of the eigenvectors in place of contiguous matrices; None if it is not for it."""
-    made = solver_lib.eigh(x, vectors)
-    if made is None:
-        return None
-    raise_if(made[1], "Eigenvalues did not converge")
-    return made[0]
-
-
 def eigh_pairs(x):
     """Eigenvalues, ascending, and eigenvectors of symmetric or Hermitian matrices, from their lower triangles."""
     y = flat(x)
-    made = _eigh(y, True)
-    if made is not None:
-        return made.reshaped(x.shape[:-1]), adjoint(y).reshaped(x.shape)
+    values = solver_lib.eigh(y, True)
+    if values is not None:
+        return values.reshaped(x.shape[:-1]), adjoint(y).reshaped(x.shape)
     values, order, _, v, _ = orthogonal(y, hermitian=True)
     return values.reshaped(x.shape[:-1]), sorted_columns(v, order, False).reshaped(x.shape)
 
@@ -286,7 +277,7 @@ def eigh_pairs(x):
 def eigh_values(x):
     """Eigenvalues, ascending, of symmetric or Hermitian matrices, from their lower triangles."""
     y = flat(x)
-    values = _eigh(y, False)
+    values = solver_lib.eigh(y, False)
     if values is None:
         values = orthogonal(y, hermitian=True)[0]
     return values.reshaped(x.shape[:-1])
