@@ -412,7 +412,7 @@ def test_errors_name_the_call(device, solver, fft):
             fourier.fourier(x, name="fft", n=6, axis=0, norm="backward")
 
 
-CASES = [((6,), 0), ((3, 5), 1), ((3, 5), 0), ((2, 3, 4), 1), ((20, 2, 3), 1), ((2, 1, 1), 0), ((0, 4), 1)]
+CASES = [((6,), 0), ((2, 3, 5), 1), ((3, 5), 1), ((3, 5), 0), ((2, 3, 4), 1), ((20, 2, 3), 1), ((2, 1, 1), 0), ((0, 4), 1)]
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
