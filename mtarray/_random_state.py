@@ -38,7 +38,7 @@ class Stream:
         self._key = int(words[0]) | int(words[1]) << 32
         self._counter = int(words[2]) << 96
         self._lock = threading.Lock()
-        self._source: Stream = self  # which has the key and the counter
+        self._source: Stream | None = None  # which has the key and the counter, if not this one
 
     # ------------------------------------------------------------------ state
 
@@ -56,7 +56,7 @@ class Stream:
         >>> rng.random() == x
         True
         """
-        source = self._source
+        source = self._source or self
         with source._lock:
             return {"bit_generator": _BITS, "key": source._key, "counter": source._counter}
 
@@ -70,7 +70,7 @@ class Stream:
             raise ValueError(f"state is of the bit generator {bits!r}, this one is {_BITS!r}")
         if not (0 <= key <= _MASK64 and 0 <= counter <= _MASK128):
             raise ValueError(f"state: key={key} must be in [0, 2**64) and counter={counter} in [0, 2**128)")
-        source = self._source
+        source = self._source or self
         with source._lock:
             source._key, source._counter = key, counter
 
@@ -91,7 +91,7 @@ class Stream:
         if to is self._device:
             return self
         other = object.__new__(type(self))
-        other._seed_seq, other._device, other._source = self._seed_seq, to, self._source
+        other._seed_seq, other._device, other._source = self._seed_seq, to, self._source or self
         return other
 
     def __getstate__(self) -> tuple[dict[str, Any], Any, Device]:
@@ -99,7 +99,7 @@ class Stream:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._lock = threading.Lock()
-        self._source = self
+        self._source = None
         self._seed_seq = state[1]
         self._device = state[2] if len(state) > 2 else CPU  # pickled before there were devices
         self.state = state[0]
@@ -125,7 +125,7 @@ class Stream:
 
     def _take(self, blocks: int) -> tuple[int, int]:
         """Key and counter for a call that uses so many blocks; the next call starts behind them."""
-        source = self._source
+        source = self._source or self
         with source._lock:
             start = source._counter
             low = (start & _MASK64) + blocks

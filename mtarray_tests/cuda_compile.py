@@ -21,7 +21,7 @@ from mtarray._kernels.cuda import compile as compiler
 from mtarray._kernels.cuda import elementwise, reduce, scan
 from mtarray._kernels.cuda.driver import Buffer, Driver
 from mtarray._kernels.cuda.tensor import empty
-from mtarray._ops import REGISTRY, Elementwise, Reduction
+from mtarray._ops import REGISTRY, Elementwise, Reduction, is_ours
 
 CAPABILITIES = ((7, 5), (9, 0))
 UNSPILLED = frozenset(
@@ -38,7 +38,7 @@ def modules() -> list[str]:
 def of_registry() -> Iterator[Any]:
     """The kernels of the elementwise ops, for each dtype that they are defined for."""
     for op in REGISTRY.values():
-        if not isinstance(op, Elementwise):
+        if not isinstance(op, Elementwise) or not is_ours(op):
             continue
         for dtype in op.dtypes:
             try:
@@ -76,7 +76,7 @@ class Recorder(Driver):
 def of_folds() -> Iterator[tuple[str, Any]]:
     """(family, kernel) of the declared reductions over all, the last and the first axis, and of the scans, for each dtype."""
     for op in REGISTRY.values():
-        if not isinstance(op, Reduction):
+        if not isinstance(op, Reduction) or not is_ours(op):
             continue
         for dtype in op.dtypes:
             driver = Recorder()

@@ -229,7 +229,7 @@ REASONS = {
     ),
     "it is about dtypes, devices, memory, files or settings": (
         "can_cast config finfo from_dlpack frombuffer iinfo iscomplexobj isdtype isrealobj isscalar load may_share_memory ndim result_type "
-        "save shape shares_memory show_config size strict elementwise reduction scan"
+        "save set_default_device shape shares_memory show_config size strict elementwise reduction scan"
     ),
     "the size of its result depends on values": (
         "intersect1d setdiff1d setxor1d union1d unique unique_all unique_counts unique_inverse unique_values"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math as _math
 from typing import Any
 
+from .. import _array
 from ._core import exp_of, lgamma_parts, sin_of_pi, sinpi, stirling_rest, two_product
 from ._declare import special
 from ._fits import HALF_LOG_TWO_PI, PI, PSI_ROOT, PSI_ROOT_LOW, lgamma_one, lgamma_two, psi_far, psi_near, rgamma
@@ -156,13 +157,7 @@ def psi_of(x):
     return _digamma_positive(1.0 - x) - PI * c / sin_of_pi(u) if x < -0.5 else _digamma_positive(1.0 + x) - 1.0 / x
 
 
-def _trigamma(x):
-    from .zetas import polygamma
-
-    return polygamma(1, x)
-
-
-@special(derivative=lambda x: _trigamma(x))
+@special(derivative=lambda x: _array.xp.special.polygamma(1, x))
 def digamma(x):
     """The digamma function of each element, the derivative of log(gamma(x)): -inf at 0 (inf at -0), NaN at negative integers.
 
