@@ -10,7 +10,14 @@ from ._config import config
 
 
 class Device:
-    """A place where arrays live. Compares equal to itself and to its name: `x.device == "cpu"`. The first GPU is "cuda"."""
+    """A place where arrays live. Compares equal to itself and to its name, and hashes like it: `x.device == "cpu"`.
+
+    The first GPU is "cuda"; it equals "cuda:0" as well, which no key of a dict can: look up `str(x.device)`.
+
+    >>> import mtarray as xp
+    >>> xp.zeros(2).device, xp.zeros(2).device == "cpu"
+    (Device('cpu'), True)
+    """
 
     __slots__ = ("name", "dlpack", "driver")
 

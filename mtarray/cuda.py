@@ -37,30 +37,61 @@ def _driver(device: Any) -> Any:
 
 
 def is_available() -> bool:
-    """Whether there is a CUDA device: a GPU with its driver and the extra `cuda`, or the simulator (`config(cuda="simulate")`)."""
+    """Whether there is a CUDA device: a GPU with its driver and the extra `cuda`, or the simulator (`config(cuda="simulate")`).
+
+    >>> import mtarray as xp
+    >>> with xp.config(cuda="simulate"):
+    ...     xp.cuda.is_available()
+    True
+    """
     return device_count() > 0
 
 
 def device_count() -> int:
-    """Number of CUDA devices."""
+    """Number of CUDA devices.
+
+    >>> import mtarray as xp
+    >>> with xp.config(cuda="simulate"):  # which plays two
+    ...     xp.cuda.device_count()
+    2
+    """
     from ._kernels.cuda import devices
 
     return devices.count(config.cuda)
 
 
 def synchronize(device: Any = "cuda") -> None:
-    """Wait until everything launched on a device has run."""
+    """Wait until everything launched on a device has run. ValueError if it is no CUDA device, RuntimeError if there is none.
+
+    >>> import mtarray as xp
+    >>> with xp.config(cuda="simulate"):
+    ...     y = xp.exp(xp.ones(3, device="cuda"))
+    ...     xp.cuda.synchronize()
+    """
     _driver(device).synchronise()
 
 
 def memory_info(device: Any = "cuda") -> Memory:
-    """Bytes of a device and of its pool, as they are now."""
+    """Bytes of a device and of its pool, as they are now.
+
+    >>> import mtarray as xp
+    >>> with xp.config(cuda="simulate"):
+    ...     before = xp.cuda.memory_info().used
+    ...     x = xp.zeros(1000, device="cuda")
+    ...     xp.cuda.memory_info().used - before
+    8000
+    """
     driver = _driver(device)
     return Memory(*driver.memory(), *driver.used())
 
 
 def empty_cache(device: Any = "cuda") -> None:
-    """Give the memory that the pool keeps for later back to the device."""
+    """Give the memory that the pool keeps for later back to the device, once what was launched has run.
+
+    >>> import mtarray as xp
+    >>> with xp.config(cuda="simulate"):
+    ...     xp.cuda.empty_cache()
+    """
     _driver(device).trim()
 
 
@@ -78,7 +109,15 @@ def stream(device: Any = "cuda") -> int:
 
 def counts(device: Any = "cuda") -> dict[str, int]:
     """What happened on a device since the process began: copies `to_device` and `to_host` and their bytes, `launches`, `allocations`,
-    `synchronisations`."""
+    `synchronisations`.
+
+    >>> import mtarray as xp
+    >>> with xp.config(cuda="simulate"):
+    ...     before = xp.cuda.counts()["to_device"]
+    ...     x = xp.asarray([1.0, 2.0], device="cuda") + 1
+    ...     xp.cuda.counts()["to_device"] - before
+    1
+    """
     return dict(_driver(device).counts)
 
 
@@ -93,6 +132,14 @@ def forbid_transfers(device: Any = "cuda") -> Iterator[None]:
     What a training step needs is on the device before: this shows it. (Reading one number counts as well: `float(loss)`.) Only the check
     of index arrays is put off: elsewhere it reads a flag of 8 bytes, and raises IndexError at once; here what is out of bounds is left out,
     and the next selection by index arrays after the context raises.
+
+    >>> import mtarray as xp
+    >>> with xp.config(cuda="simulate"):
+    ...     x = xp.ones(3, device="cuda")
+    ...     with xp.cuda.forbid_transfers():
+    ...         y = xp.sum(x * 2)  # stays there
+    ...     float(y)
+    6.0
     """
     driver = _driver(device)
     opened = _site()

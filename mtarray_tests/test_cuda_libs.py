@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from mtarray._kernels.cuda import driver, factor, fft_lib, fourier, graphs, libs, solver_lib, spectral, tensor
+from mtarray._kernels.cuda import driver, factor, fft_lib, fourier, graphs, libs, reflections, solver_lib, spectral, tensor
 
 FLOATS = ("f4", "f8", "c8", "c16")
 CODES = {"S": "f4", "D": "f8", "C": "c8", "Z": "c16"}
@@ -349,7 +349,7 @@ def test_lu(device, solver, dtype):
 def test_qr(device, solver, dtype):
     for shape, mode in ((6, 4), "reduced"), ((6, 4), "complete"), ((4, 6), "reduced"), ((4, 6), "complete"), ((1, 5, 5), "reduced"):
         x = drawn(shape, dtype)
-        for got, wanted in zip(factor.qr_factors(placed(device, x), mode=mode), np.linalg.qr(x, mode=mode), strict=True):
+        for got, wanted in zip(reflections.qr_factors(placed(device, x), mode=mode), np.linalg.qr(x, mode=mode), strict=True):
             assert_near(got, wanted)
     assert times_in(solver, "geqrf_") == 5
 

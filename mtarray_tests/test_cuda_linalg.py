@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mtarray._kernels.cuda import driver, eigen, factor, fourier, gemm, jacobi, libs, products, spectral, tensor
+from mtarray._kernels.cuda import driver, eigen, factor, fourier, gemm, jacobi, libs, products, reflections, spectral, tensor
 
 D = driver.Simulated(7)
 FLOATS = ("f4", "f8", "c8", "c16")
@@ -162,7 +162,7 @@ def test_qr(dtype):
         [(5, 3), (3, 5), (2, 4, 4), (1, 1), (0, 3), (3, 0), (1, 4), (4, 1), (20, 18)], ("reduced", "complete")
     ):
         x = drawn(shape, dtype)
-        for got, wanted in zip(on_device(factor.qr_factors, x, mode=mode), np.linalg.qr(x, mode)):
+        for got, wanted in zip(on_device(reflections.qr_factors, x, mode=mode), np.linalg.qr(x, mode)):
             assert_near(got, wanted)  # LAPACK's signs
 
 
@@ -227,7 +227,7 @@ def test_small_numbers(dtype):
         assert_near((u * s) @ vh * one, x * one)
         assert_near(adjoint(u) @ u, np.eye(4, dtype=dtype))
         assert_near(vh @ adjoint(vh), np.eye(4, dtype=dtype))
-        q, r = on_device(factor.qr_factors, x, mode="reduced")
+        q, r = on_device(reflections.qr_factors, x, mode="reduced")
         assert_near(q @ r * one, x * one)
         assert_near(adjoint(q) @ q, np.eye(4, dtype=dtype))
         values, vectors = on_device(spectral.eig_pairs, x)
@@ -348,7 +348,7 @@ def test_factors_stay_on_the_device():
     x = placed(drawn((3, 4, 4), "f8"))
     before = dict(D.counts)
     products.product(x, x)
-    factor.qr_factors(x, mode="reduced")
+    reflections.qr_factors(x, mode="reduced")
     factor.sign_and_logdet(x)
     spectral.eigh_pairs(x)
     assert all(D.counts[name] == before[name] for name in ("to_device", "to_host"))

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from .factor import FLOATING, INT, THREADS, _codes, flat, floor_of, magnitudes, quotients, raise_if, real_of
 from .kernel import Kernel
+from .matrices import FLOATING, INT, THREADS, codes, flat, floor_of, magnitudes, quotients, raise_if, real_of
 from .products import product
 from .tensor import empty
 
@@ -247,15 +247,15 @@ def _complex(dtype):
 
 def _schur(given, vectors):
     dtype = _complex(given)
-    return Kernel(schur, (given, dtype, vectors), _codes(dtype, f"T T R *{given.str[1:]} *i4 i8"), THREADS)
+    return Kernel(schur, (given, dtype, vectors), codes(dtype, f"T T R *{given.str[1:]} *i4 i8"), THREADS)
 
 
 def _vectors(dtype):
-    return Kernel(eigenvectors_of_triangles, (dtype,), _codes(dtype, "T T T R i8 i8"), 128)
+    return Kernel(eigenvectors_of_triangles, (dtype,), codes(dtype, "T T T R i8 i8"), 128)
 
 
 def _unit(dtype):
-    return Kernel(unit_columns, (dtype,), _codes(dtype, "T i8 i8"), 128)
+    return Kernel(unit_columns, (dtype,), codes(dtype, "T i8 i8"), 128)
 
 
 def _eig(x, vectors):

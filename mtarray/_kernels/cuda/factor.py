@@ -1,4 +1,4 @@
-"""Factorisations on the device: LU with partial pivoting, Cholesky, QR by reflections, and what follows from them.
+"""Factorisations on the device: LU with partial pivoting, Cholesky, and what follows from them.
 
 A block of threads factors a strip of PANEL columns (or rows) of each matrix of a stack; what is right of it and below is brought up to date
 by triangular solutions, a thread for each column, and by products of matrices. Which matrices failed is gathered on the device, in one
@@ -6,64 +6,31 @@ number that the host reads at the end. Where cuSOLVER is installed it serves lar
 """
 
 import math
-from math import prod
 
 import numpy as np
 
 from mtarray import _strides
 
 from . import gemm, solver_lib
-from .kernel import Kernel, code_of
-from .tensor import empty, like
+from .kernel import Kernel
+from .matrices import (
+    FLOATING,
+    INT,
+    LONG,
+    THREADS,
+    codes,
+    flat,
+    grid_of,
+    magnitudes,
+    quotients,
+    raise_if,
+    real_of,
+    threads_for,
+)
+from .tensor import empty
 
 PANEL = 32
-THREADS = 256
-INT, LONG = np.dtype(np.int32), np.dtype(np.int64)
-FLOATING = [np.dtype(d) for d in "f4 f8 c8 c16".split()]
 SINGULAR, INDEFINITE = "Singular matrix", "Matrix is not positive definite"
-
-
-def real_of(dtype):
-    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
-
-
-def floor_of(dtype):
-    """The smallest size of which quotients and roots are precise."""
-    limits = np.finfo(dtype)
-    return float(limits.smallest_normal) / float(limits.eps)
-
-
-def quotients(target, dtype):
-    """A device function: the quotient of two numbers; of complex ones by Smith's method, which does not overflow on the way."""
-    T = target.type(dtype)
-    if dtype.kind == "f":
-
-        def quotient(x, y):
-            return T(x / y)
-
-    else:
-        R = target.type(real_of(dtype))
-
-        def quotient(x, y):
-            if abs(y.real) >= abs(y.imag):
-                r = R(y.imag / y.real)
-                d = R(y.real + R(y.imag * r))
-                return T(complex(R(R(x.real + R(x.imag * r)) / d), R(R(x.imag - R(x.real * r)) / d)))
-            r = R(y.real / y.imag)
-            d = R(R(y.real * r) + y.imag)
-            return T(complex(R(R(R(x.real * r) + x.imag) / d), R(R(R(x.imag * r) - x.real) / d)))
-
-    return target.device(quotient)
-
-
-def magnitudes(target, dtype):
-    """A device function: |Re x| + |Im x|."""
-    R = target.type(real_of(dtype))
-
-    def magnitude(x):
-        return R(abs(x.real) + abs(x.imag))
-
-    return target.device(magnitude)
 
 
 # ---------------------------------------------------------------------- LU
@@ -202,24 +169,6 @@ def rows_in_order(target, dtype):
     return rows_in_order
 
 
-def any_failed(target):
-    """Whether one of n numbers is not 0: one block."""
-    cuda = target.cuda
-
-    def any_failed(out, failed, n):
-        found = 0
-        i = cuda.threadIdx.x
-        while i < n:
-            if failed[i] != 0:
-                found = 1
-            i += THREADS
-        found = cuda.syncthreads_or(found)
-        if cuda.threadIdx.x == 0:
-            out[0] = found != 0
-
-    return any_failed
-
-
 def pivot_products(target, dtype):
     """Products of the diagonals of triangular factors, as det, its sign and the logarithm of its modulus: a thread for each matrix.
     Mantissa and exponent are kept apart, so that nothing overflows on the way."""
@@ -323,209 +272,31 @@ def cholesky_block(target, dtype, threads):
     return cholesky_block
 
 
-# ---------------------------------------------------------------------- QR
-
-
-def reflections(target, dtype, lanes, rows):
-    """x = Q R by Householder's reflections, a block for each matrix (m, n) of a stack: x is overwritten, Q gets p columns, R min(m, n) rows
-    (p of them). The threads are so many lanes along rows of x, and so many rows of them."""
-    cuda, T, R = target.cuda, target.type(dtype), target.type(real_of(dtype))
-    quotient, magnitude = quotients(target, dtype), magnitudes(target, dtype)
-    FLOOR = R(floor_of(dtype))
-    LIFT = R(1 / floor_of(dtype))
-    THREADS = lanes * rows
-
-    def reflect(y, at, pitch, x, at_v, pitch_v, m, n, factor, sums):
-        """y -= factor v (v^H y) for n columns of y, v[0] = 1."""
-        t = cuda.threadIdx.x
-        lane = t % lanes
-        row = t // lanes
-        c = lane
-        base = 0
-        while base < n:
-            total = T(0)
-            if c < n:
-                i = row
-                while i < m:
-                    v = T(1)
-                    if i > 0:
-                        v = T(x[at_v + i * pitch_v].conjugate())
-                    total = T(total + T(v * y[at + i * pitch + c]))
-                    i += rows
-            sums[t] = total
-            cuda.syncthreads()
-            total = T(0)
-            for k in range(rows):
-                total = T(total + sums[k * lanes + lane])
-            total = T(total * factor)
-            if c < n:
-                i = row
-                while i < m:
-                    v = T(1)
-                    if i > 0:
-                        v = x[at_v + i * pitch_v]
-                    y[at + i * pitch + c] = T(y[at + i * pitch + c] - T(v * total))
-                    i += rows
-            cuda.syncthreads()
-            c += lanes
-            base += lanes
-
-    reflect = target.device(reflect)
-
-    def reflections(q, r, x, taus, m, n, p):
-        sums = cuda.shared.array(THREADS, T)
-        sizes = cuda.shared.array(THREADS, R)
-        t = cuda.threadIdx.x
-        z = cuda.blockIdx.x
-        k = m if m < n else n
-        at = z * m * n
-        at_q = z * m * p
-        at_tau = z * k
-        for j in range(k):
-            here = at + j * (n + 1)
-            # The norm of the column below the diagonal, as size * root.
-            size = R(0)
-            i = j + 1 + t
-            while i < m:
-                v = magnitude(x[at + i * n + j])
-                if v > size or v != v:
-                    size = v
-                i += THREADS
-            sizes[t] = size
-            cuda.syncthreads()
-            size = R(0)
-            for i in range(THREADS):
-                v = sizes[i]
-                if v > size or v != v:
-                    size = v
-            alpha = x[here]
-            v = magnitude(alpha)
-            below = size > R(0) or size != size
-            if v > size or v != v:
-                size = v
-            lift = R(1)  # for columns so small that quotients of their elements would not be precise
-            if size < FLOOR:
-                lift = LIFT
-            size = R(size * lift)
-            alpha = T(alpha * lift)
-            cuda.syncthreads()
-            tau = T(0)
-            if below or alpha.imag != R(0):
-                total = R(0)
-                i = j + t
-                while i < m:
-                    v = R(R(x[at + i * n + j].real * lift) / size)
-                    w = R(R(x[at + i * n + j].imag * lift) / size)
-                    total = R(total + R(v * v) + R(w * w))
-                    i += THREADS
-                sizes[t] = total
-            cuda.syncthreads()
-            if below or alpha.imag != R(0):
-                total = R(0)
-                for i in range(THREADS):
-                    total = R(total + sizes[i])
-                beta = R(size * R(math.sqrt(total)))
-                if alpha.real >= R(0):
-                    beta = R(-beta)
-                tau = quotient(T(beta - alpha), T(beta))
-                i = j + 1 + t
-                while i < m:
-                    x[at + i * n + j] = quotient(T(x[at + i * n + j] * lift), T(alpha - beta))
-                    i += THREADS
-                cuda.syncthreads()
-                if t == 0:
-                    x[here] = T(beta / lift)
-            if t == 0:
-                taus[at_tau + j] = tau
-            cuda.syncthreads()
-            if tau != T(0):
-                reflect(x, here + 1, n, x, here, n, m - j, n - j - 1, T(tau.conjugate()), sums)
-        i = t
-        while i < m * p:
-            row = i // p
-            q[at_q + i] = T(1) if i - row * p == row else T(0)
-            i += THREADS
-        i = t
-        while i < p * n:
-            row = i // n
-            value = T(0)
-            if row <= i - row * n:
-                value = x[at + i]
-            r[z * p * n + i] = value
-            i += THREADS
-        cuda.syncthreads()
-        for back in range(k):
-            j = k - 1 - back
-            tau = taus[at_tau + j]
-            if tau != T(0):
-                reflect(q, at_q + j * (p + 1), p, x, at + j * (n + 1), n, m - j, p - j, tau, sums)
-
-    return reflections
-
-
 # ---------------------------------------------------------------------- launches
 
 
-def _codes(dtype, words):
-    """A signature: T stands for addresses of the dtype, R for those of its real parts."""
-    codes = {"T": f"*{code_of(dtype)}", "R": f"*{code_of(real_of(dtype))}"}
-    return " ".join([codes.get(w, w) for w in words.split()])
-
-
 def _lu(dtype, threads):
-    return Kernel(lu_panel, (dtype, threads), _codes(dtype, "T *i8 *i8 *i4 i8 i8 i8"), threads)
+    return Kernel(lu_panel, (dtype, threads), codes(dtype, "T *i8 *i8 *i4 i8 i8 i8"), threads)
 
 
 def _solve(dtype, lower, unit, conj):
-    return Kernel(solve_strip, (dtype, lower, unit, conj), _codes(dtype, "T T" + " i8" * 9), 128)
+    return Kernel(solve_strip, (dtype, lower, unit, conj), codes(dtype, "T T" + " i8" * 9), 128)
 
 
 def _ordered(dtype):
-    return Kernel(rows_in_order, (dtype,), _codes(dtype, "T T *i8 i8 i8 i8 i8"), THREADS)
-
-
-def _any():
-    return Kernel(any_failed, (), "*i4 *i4 i8", THREADS)
+    return Kernel(rows_in_order, (dtype,), codes(dtype, "T T *i8 i8 i8 i8 i8"), THREADS)
 
 
 def _determinants(dtype):
-    return Kernel(pivot_products, (dtype,), _codes(dtype, "T T R *i4 T *i8 i8 i8"), 128)
+    return Kernel(pivot_products, (dtype,), codes(dtype, "T T R *i4 T *i8 i8 i8"), 128)
 
 
 def _lower(dtype):
-    return Kernel(lower_triangle, (dtype,), _codes(dtype, "T i8 i8"), THREADS)
+    return Kernel(lower_triangle, (dtype,), codes(dtype, "T i8 i8"), THREADS)
 
 
 def _cholesky(dtype, threads):
-    return Kernel(cholesky_block, (dtype, threads), _codes(dtype, "T *i4 i8 i8 i8"), threads)
-
-
-def _qr(dtype, lanes, rows):
-    return Kernel(reflections, (dtype, lanes, rows), _codes(dtype, "T T T T i8 i8 i8"), lanes * rows)
-
-
-def grid_of(count, threads=THREADS):
-    return min(-(-count // threads), 1 << 20)
-
-
-def threads_for(count):
-    """Threads of a block for so many things to do at once: few for small matrices."""
-    return 32 if count <= 64 else THREADS
-
-
-def flat(x):
-    """A contiguous copy of a stack of matrices, with one axis for the stack."""
-    return x.copy().reshaped((prod(x.shape[:-2]), *x.shape[-2:]))
-
-
-def raise_if(failed, reason):
-    """LinAlgError if one of these numbers on the device is not 0."""
-    flag = failed
-    if failed.size > 1:
-        flag = like(failed, (1,))
-        _any().launch(failed.driver, 1, THREADS, flag.address, failed.address, failed.size)
-    if flag.size and flag.to_host().any():
-        raise np.linalg.LinAlgError(reason)
+    return Kernel(cholesky_block, (dtype, threads), codes(dtype, "T *i4 i8 i8 i8"), threads)
 
 
 def lu(x):
@@ -687,35 +458,11 @@ def cholesky_factor(x):
     return x.reshaped(shape)
 
 
-def qr_factors(x, *, mode):
-    """Q and R."""
-    *stack, m, n = x.shape
-    p = m if mode == "complete" else min(m, n)
-    q, r = qr(flat(x), p)
-    return q.reshaped((*stack, m, p)), r.reshaped((*stack, p, n))
-
-
-def qr(x, p):
-    """Q (stack, m, p) and R (stack, p, n) of matrices (stack, m, n), which are overwritten."""
-    made = solver_lib.qr(x, p)
-    if made is not None:
-        return made
-    stack, m, n = x.shape
-    driver = x.driver
-    q, r = empty(driver, (stack, m, p), x.dtype), empty(driver, (stack, p, n), x.dtype)
-    taus = empty(driver, (stack, min(m, n)), x.dtype)
-    if stack and (q.size or r.size):
-        lanes, rows = (8, 4) if m * n <= 256 else (32, 8)
-        _qr(x.dtype, lanes, rows).launch(driver, stack, lanes * rows, q.address, r.address, x.address, taus.address, m, n, p)
-    return q, r
-
-
 def every():
-    yield _any()
     for d in FLOATING:
         for threads in (32, THREADS):
             yield _lu(d, threads)
             yield _cholesky(d, threads)
-        yield from (_ordered(d), _determinants(d), _lower(d), _qr(d, 8, 4), _qr(d, 32, 8), _solve(d, True, True, False))
+        yield from (_ordered(d), _determinants(d), _lower(d), _solve(d, True, True, False))
         yield _solve(d, False, False, False)
         yield _solve(d, True, False, d.kind == "c")

@@ -22,6 +22,14 @@ _SHARED = 48 << 10  # bytes of dynamic shared memory that every kernel may have;
 _current = threading.local()  # `driver`: the one whose device this thread named last
 
 
+# Errors of kernels, after which every call of the process fails.
+_STICKY = ("ILLEGAL", "MISALIGNED", "LAUNCH_FAILED", "LAUNCH_TIMEOUT", "ASSERT", "HARDWARE", "INVALID_PC", "INVALID_ADDRESS_SPACE")
+_LOST = (
+    ": something launched before went wrong, and the device is lost to this process; start it anew (MTARRAY_CUDA=simulate names the kernel "
+    "and line of an access out of bounds)"
+)
+
+
 @functools.cache
 def problem():
     """Why there is no GPU, as a sentence; None where there is one."""
@@ -52,7 +60,8 @@ def _checked(result):
     """The value of a driver call, a tuple of several; RuntimeError with the driver's name of the error."""
     status, *values = result
     if status.value:
-        raise RuntimeError(f"the CUDA driver reports {status.name}")
+        lost = any(word in status.name for word in _STICKY)
+        raise RuntimeError(f"the CUDA driver reports {status.name}{_LOST if lost else ''}")
     return values[0] if len(values) == 1 else tuple(values)
 
 

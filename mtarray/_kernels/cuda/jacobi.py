@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from .factor import FLOATING, INT, LONG, THREADS, _codes, floor_of, magnitudes, real_of
 from .kernel import Kernel
+from .matrices import FLOATING, INT, LONG, THREADS, codes, floor_of, magnitudes, real_of
 from .tensor import empty
 
 SWEEPS = 24
@@ -235,15 +235,15 @@ def lengths(target, dtype, hermitian):
 
 
 def _start(dtype, hermitian):
-    return Kernel(columns_of, (dtype, hermitian), _codes(dtype, "T T R R *i4 *i4 T i8 i8 i8 i8"), THREADS)
+    return Kernel(columns_of, (dtype, hermitian), codes(dtype, "T T R R *i4 *i4 T i8 i8 i8 i8"), THREADS)
 
 
 def _turn(dtype):
-    return Kernel(turn, (dtype,), _codes(dtype, "T T *i4 *i4 i8 i8 i8 i8 i8 i8"), 32 * WARPS)
+    return Kernel(turn, (dtype,), codes(dtype, "T T *i4 *i4 i8 i8 i8 i8 i8 i8"), 32 * WARPS)
 
 
 def _lengths(dtype, hermitian):
-    return Kernel(lengths, (dtype, hermitian), _codes(dtype, "R *i8 R T R R *i4 *i4 i8 i8 i8"), THREADS)
+    return Kernel(lengths, (dtype, hermitian), codes(dtype, "R *i8 R T R R *i4 *i4 i8 i8 i8"), THREADS)
 
 
 def orthogonal(x, hermitian=False):

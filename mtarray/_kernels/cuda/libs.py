@@ -9,9 +9,11 @@ import contextlib
 import ctypes
 import functools
 import glob
+import importlib.util
 import os
 import sys
 import threading
+import warnings
 
 import numpy as np
 
@@ -121,32 +123,35 @@ def cublas():
     """cuBLAS, or None where it is not installed."""
     if not wanted():
         return None
-    try:
-        from nvmath.bindings import cublas as bindings
-
-        bindings.get_version  # noqa: B018  (an incomplete installation has no names)
-        return Nvmath(bindings)
-    except Exception:  # whatever its loader raises where the libraries that it needs are missing
-        pass
-    for path in _candidates("cublas", (13, 12)):
+    if importlib.util.find_spec("nvmath") is not None:
         try:
-            with contextlib.suppress(OSError):  # which it needs, and may find by itself
-                ctypes.CDLL(path.replace("libcublas.so", "libcublasLt.so"), ctypes.RTLD_GLOBAL)
-            return Cublas(ctypes.CDLL(path, ctypes.RTLD_GLOBAL))
-        except (OSError, AttributeError):
-            continue
-    return None
+            from nvmath.bindings import cublas as bindings
+
+            bindings.get_version  # noqa: B018  (an incomplete installation has no names)
+            return Nvmath(bindings)
+        except Exception as error:  # whatever its loader raises where the libraries that it needs are missing
+            warnings.warn(
+                f"nvmath-python is installed and finds no cuBLAS ({error}); it is looked for without", RuntimeWarning, stacklevel=2
+            )
+    return opened("cublas", (13, 12), Cublas, _with_light)
 
 
-def opened(name, versions, make):
-    """make(what ctypes loaded) of the first libNAME that works; None where none is installed. RuntimeError where there are files of it,
-    of which none does. versions: in the names of the system's."""
+def _with_light(path):
+    """cuBLAS, and before it its other half, which it needs and may find by itself."""
+    with contextlib.suppress(OSError):
+        ctypes.CDLL(path.replace("libcublas.so", "libcublasLt.so"), ctypes.RTLD_GLOBAL)
+    return ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
+
+
+def opened(name, versions, make, load=ctypes.CDLL):
+    """make(load(path)) of the first libNAME that works; None where none is installed. RuntimeError where there are files of it, of which
+    none does. versions: in the names of the system's."""
     if not wanted():
         return None
     first = None
     for path in _candidates(name, versions):
         try:
-            return make(ctypes.CDLL(path))
+            return make(load(path))
         except (OSError, AttributeError) as error:
             if first is None and os.path.exists(path):
                 first = path, error

@@ -4,10 +4,12 @@ import math
 
 from . import solver_lib
 from .eigen import eig_pairs, eig_values
-from .factor import FLOATING, THREADS, _codes, _determined, flat, floor_of, grid_of, qr, raise_if, real_of
+from .factor import _determined
 from .jacobi import orthogonal
 from .kernel import Kernel
+from .matrices import FLOATING, THREADS, codes, flat, floor_of, grid_of, raise_if, real_of
 from .products import product
+from .reflections import qr
 from .tensor import empty, like
 
 __all__ = [
@@ -137,27 +139,27 @@ def products_of_others(target, dtype):
 
 
 def _ordered(dtype):
-    return Kernel(in_order, (dtype,), _codes(dtype, "T T *i8 i8 i8 i8 i8"), THREADS)
+    return Kernel(in_order, (dtype,), codes(dtype, "T T *i8 i8 i8 i8 i8"), THREADS)
 
 
 def _adjoints(dtype):
-    return Kernel(adjoints, (dtype,), _codes(dtype, "T T i8 i8 i8"), THREADS)
+    return Kernel(adjoints, (dtype,), codes(dtype, "T T i8 i8 i8"), THREADS)
 
 
 def _phases(dtype):
-    return Kernel(phases, (dtype,), _codes(dtype, "T T i8 i8 i8 i8"), THREADS)
+    return Kernel(phases, (dtype,), codes(dtype, "T T i8 i8 i8 i8"), THREADS)
 
 
 def _scaled(dtype, factors):
-    return Kernel(scaled, (dtype, factors), _codes(dtype, f"T *{factors.str[1:]} i8 i8 i8 i8"), THREADS)
+    return Kernel(scaled, (dtype, factors), codes(dtype, f"T *{factors.str[1:]} i8 i8 i8 i8"), THREADS)
 
 
 def _reciprocals(dtype):
-    return Kernel(reciprocals, (dtype,), _codes(dtype, "T T T i8 i8"), THREADS)
+    return Kernel(reciprocals, (dtype,), codes(dtype, "T T T i8 i8"), THREADS)
 
 
 def _others(dtype):
-    return Kernel(products_of_others, (dtype,), _codes(dtype, "T R T T i8 i8"), 128)
+    return Kernel(products_of_others, (dtype,), codes(dtype, "T R T T i8 i8"), 128)
 
 
 def _launch(kernel, like, *args):
